@@ -1,0 +1,42 @@
+# The short names of README's commands. Everything needs only Python 3.11, make and a network.
+PYTHON ?= python3.11
+DEVICE ?= cpu
+ENVS := $(or $(PREFSWEEP_ENVS),.envs)
+WORKFLOW := $(ENVS)/$(DEVICE)/workflow/bin
+DEVELOP := $(ENVS)/cpu/develop/bin
+
+.PHONY: setup demo test check test-unit test-workflow test-e2e develop locks schema clean
+
+setup: ## create the environments a study needs
+	$(PYTHON) scripts/setup.py --device $(DEVICE)
+
+demo: ## five methods and the base model, on this machine's CPU, in minutes
+	$(PYTHON) scripts/setup.py --device $(DEVICE) workflow
+	$(WORKFLOW)/snakemake --cores all --configfile config/demo.yaml
+
+develop:
+	$(PYTHON) scripts/setup.py --device cpu workflow develop
+
+test: check test-unit test-workflow test-e2e ## all that CI runs
+
+check: develop ## lint, format, types
+	$(DEVELOP)/ruff check
+	$(DEVELOP)/ruff format --check
+	$(DEVELOP)/snakefmt --check Snakefile rules
+	$(DEVELOP)/mypy scripts/prefsweep
+	$(DEVELOP)/snakemake --lint
+
+test-unit: develop ## the library, module by module
+	$(DEVELOP)/pytest tests/unit -n auto
+
+test-workflow: develop ## what the DAG promises, with stub engines
+	$(DEVELOP)/pytest tests/workflow
+
+test-e2e: develop ## a study of five methods on a tiny model, with the real engines
+	$(DEVELOP)/pytest tests/e2e
+
+locks: ## resolve envs/*/*.in again
+	$(WORKFLOW)/python scripts/lock.py
+
+schema: develop ## write config/study.schema.json from the typed study
+	$(DEVELOP)/python scripts/schema.py

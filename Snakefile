@@ -1,0 +1,31 @@
+# prefsweep: which preference-optimisation method, at which hyperparameters, for this model and this data?
+#
+#   snakemake --cores all                                    the demo (config/demo.yaml)
+#   snakemake --cores all --configfile config/NAME.yaml      a study of your own
+#   … plan · prefetch · partial · verify · tidy              what would run · all that needs a network ·
+#                                                            a report now · check it · drop merged weights
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+# In the order data flows. Each file is one stage.
+include: "rules/common.smk"  # the study, its plan, where things are
+include: "rules/data.smk"  # the plan, one fair data set
+include: "rules/train.smk"  # a LoRA per run, by ms-swift
+include: "rules/merge.smk"  # fold it in; export the base the same way
+include: "rules/measure.smk"  # serve with vLLM: answers, speed, lm-eval
+include: "rules/score.smk"  # metrics per prompt
+include: "rules/report.smk"  # statistics, tables, the page
+
+
+rule all:
+    """The comparison of the whole study."""
+    default_target: True
+    input:
+        "<study>/report/index.html",
+        "<study>/provenance.json",
+
+
+onerror:
+    shell(PARTIAL_REPORT)

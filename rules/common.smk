@@ -1,0 +1,104 @@
+# The study: read, checked and expanded before any job exists. Rules take names from here, never values.
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(workflow.basedir)
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from prefsweep.code import imported_modules
+from prefsweep.dataset import local_files, present_files
+from prefsweep.environments import ensure, lock_of, python_of
+from prefsweep.failures import StageError
+from prefsweep.models import model_directory
+from prefsweep.plan import BASE
+from prefsweep.planning import Places, plan_study
+from prefsweep.tasks import task_files
+
+PLACES = Places(
+    root=ROOT,
+    models=Path(os.environ.get("PREFSWEEP_MODELS", ROOT / "models")),
+    downloads=Path(os.environ.get("PREFSWEEP_MODELS", ROOT / "models")) / "datasets",
+    results=Path("results"),
+)
+
+
+# The study of this call: the file given with --configfile, changed by --config.
+STUDY_FILE = os.path.relpath([ROOT / "config" / "demo.yaml", *workflow.config_settings.configfiles][-1])
+OVERRIDES = json.dumps(dict(workflow.config_settings.config), sort_keys=True)
+
+try:
+    STUDY = plan_study(Path(STUDY_FILE), json.loads(OVERRIDES), PLACES)
+except (ValueError, StageError) as error:
+    remedy = f"\n  remedy: {error.remedy}" if isinstance(error, StageError) else ""
+    print(f"prefsweep: the study cannot run; nothing was started.\n{error}{remedy}", file=sys.stderr)
+    sys.exit(2)
+
+STUDY_DIRECTORY = f"results/{STUDY.plan.study}"
+PLAN = f"{STUDY_DIRECTORY}/plan.json"
+DEVICE = STUDY.plan.device
+MODEL = os.path.relpath(model_directory(STUDY.model, PLACES.models))
+RUNS = [run.id for run in STUDY.plan.runs]
+PLAN_DIGEST = STUDY.plan.digest()
+METHODS = os.path.relpath(PLACES.methods)
+GPUS = 1 if DEVICE == "cuda" else 0
+TRAIN_THREADS = min(workflow.cores, 4)
+DATA_FILES = [os.path.relpath(path) for path in present_files(STUDY.dataset, PLACES.downloads).all]
+TASKS = task_files(STUDY.plan.tasks, PLACES.tasks)
+TASK_FILES = [os.path.relpath(task) for task in TASKS if task.endswith(".yaml")]
+
+
+pathvars:
+    study=STUDY_DIRECTORY,
+    run="<study>/runs/{point}/seed-{seed}",
+
+
+wildcard_constraints:
+    point=r"[a-z0-9_]+-[0-9a-f]{8}",
+    trained=rf"(?!{BASE}-)[a-z0-9_]+-[0-9a-f]{{8}}",
+    seed=r"\d+",
+
+
+def code(script):
+    """A script and the library modules it imports, compared by content: an edit re-runs what uses it, no more."""
+    return [os.path.relpath(path) for path in imported_modules(ROOT / "scripts" / script)]
+
+
+def lock(name):
+    """The lock of an environment: rules that use it run again when it changes."""
+    return os.path.relpath(lock_of(name, DEVICE))
+
+
+def python(name):
+    return os.path.relpath(python_of(name, DEVICE))
+
+
+def preflight(rule_names):
+    """What must be there before the first job, made or fetched if it is missing, with progress on the terminal.
+
+    Not jobs, because a model or an environment that had to be made again would re-run everything that used it.
+    """
+    STUDY.plan.write(Path(PLAN))
+    needed = {name for rule in rule_names for name in ENVIRONMENTS.get(rule, [])}
+    ensure(sorted(needed), DEVICE)
+    if needed:
+        fetch = ["scripts/fetch.py", "--model", STUDY.model.model_dump_json(exclude_none=True)]
+        places = ["--models-dir", str(PLACES.models), "--uv", str(Path(sys.executable).with_name("uv"))]
+        subprocess.run([python("train"), *fetch, *places], check=True)
+        local_files(STUDY.dataset, PLACES.downloads)
+
+
+# Which environments a rule's jobs run in, beside the workflow's own.
+ENVIRONMENTS = {
+    "prepare": ["train"],
+    "train": ["train"],
+    "merge": ["train"],
+    "measure": ["serve", "evaluate"],
+    "prefetch": ["train", "serve", "evaluate"],
+}
+
+
+onstart:
+    preflight({job.rule.name for job in workflow.dag.needrun_jobs()})

@@ -1,0 +1,48 @@
+# Purpose: the plan, and one fair data set for every method.
+# In:      the study file and what it names in config/models and config/datasets
+# Out:     data/{pairs,labelled,heldout}.jsonl and their audit data.json
+
+
+rule plan:
+    """Print the runs, their cost, and what to know before spending it; starts nothing."""
+    input:
+        code=code("plan.py"),
+    localrule: True
+    shell:
+        "{sys.executable:q} {input.code[0]:q} {PLAN:q}"
+
+
+rule prefetch:
+    """Everything that needs a network: environments, the model, data from a hub. Then nothing needs it any more."""
+    localrule: True
+    shell:
+        "echo 'environments, model and data are in place'"
+
+
+rule prepare:
+    """Check every row, split by prompt, drop what is too long for any method; the audit goes to data.json."""
+    input:
+        code=code("prepare.py"),
+        lock=lock("workflow"),
+        files=DATA_FILES,
+    output:
+        pairs="<study>/data/pairs.jsonl",
+        labelled="<study>/data/labelled.jsonl",
+        heldout="<study>/data/heldout.jsonl",
+        audit="<study>/data/data.json",
+    params:
+        dataset=json.dumps(STUDY.config.dataset),
+        max_length=STUDY.max_length,
+        directory=subpath(output.audit, parent=True),
+    log:
+        "<study>/logs/prepare.log",
+    localrule: True
+    shell:
+        "{sys.executable:q} {input.code[0]:q}"
+        " --plan {PLAN:q}"
+        " --dataset {params.dataset:q}"
+        " --model-directory {MODEL:q}"
+        " --max-length {params.max_length}"
+        " --downloads {PLACES.downloads:q}"
+        " --output {params.directory:q}"
+        " 2>{log:q}"

@@ -1,0 +1,41 @@
+# Purpose: what one merged model says, how fast, and how likely it finds the held-out answers.
+# In:      merged/ through merge.json, the held-out prompts
+# Out:     generations.jsonl, throughput.json, evaluation.json
+
+
+rule measure:
+    """Own one vLLM server from start to stop. Nothing else runs beside a timed generation on the CPU."""
+    input:
+        code=code("measure.py"),
+        evaluate=code("evaluate.py"),
+        tasks=TASK_FILES,
+        locks=[lock("serve"), lock("evaluate")],
+        heldout="<study>/data/heldout.jsonl",
+        merged="<run>/merge.json",
+    output:
+        generations="<run>/generations.jsonl",
+        throughput="<run>/throughput.json",
+        evaluation="<run>/evaluation.json",
+    log:
+        "<run>/logs/measure.log",
+    benchmark:
+        "<run>/logs/measure.jsonl"
+    threads: workflow.cores if DEVICE == "cpu" else 4
+    resources:
+        gpu=GPUS,
+    params:
+        python=python("serve"),
+        data=subpath(input.heldout, parent=True),
+        directory=subpath(output.generations, parent=True),
+        evaluate=python("evaluate"),
+        generate=STUDY.plan.generate.model_dump_json(),
+        tasks=STUDY.plan.tasks,
+    shell:
+        "OMP_NUM_THREADS={threads} {params.python:q} {input.code[0]:q}"
+        " --plan {PLAN:q}"
+        " --run {wildcards.point:q}/seed-{wildcards.seed}"
+        " --data {params.data:q}"
+        " --tasks {PLACES.tasks:q}"
+        " --evaluate {params.evaluate:q} {input.evaluate[0]:q}"
+        " --output {params.directory:q}"
+        " >{log:q} 2>&1"

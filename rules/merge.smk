@@ -1,0 +1,39 @@
+# Purpose: a whole model per run, and the proof that it is base + adapter.
+# In:      the run's adapter, or nothing for the base arm, which goes through the same export
+# Out:     merge.json, the manifest of merged/
+
+
+def adapter(wildcards):
+    """What there is to merge; the base arm has no adapter."""
+    if wildcards.point.startswith(f"{BASE}-"):
+        return []
+    return f"{STUDY_DIRECTORY}/runs/{wildcards.point}/seed-{wildcards.seed}/train.json"
+
+
+rule merge:
+    """Fold the adapter in; merged logits must equal base + adapter."""
+    input:
+        code=code("merge.py"),
+        lock=lock("train"),
+        heldout="<study>/data/heldout.jsonl",
+        adapter=adapter,
+    output:
+        "<run>/merge.json",
+    log:
+        "<run>/logs/merge.log",
+    benchmark:
+        "<run>/logs/merge.jsonl"
+    resources:
+        gpu=GPUS,
+    params:
+        python=python("train"),
+        data=subpath(input.heldout, parent=True),
+        directory=subpath(output[0], parent=True),
+    shell:
+        "OMP_NUM_THREADS={threads} {params.python:q} {input.code[0]:q}"
+        " --plan {PLAN:q}"
+        " --run {wildcards.point:q}/seed-{wildcards.seed}"
+        " --model {MODEL:q}"
+        " --data {params.data:q}"
+        " --output {params.directory:q}"
+        " >{log:q} 2>&1"

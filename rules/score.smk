@@ -1,0 +1,26 @@
+# Purpose: every metric of every prompt of one run.
+# In:      generations.jsonl, evaluation.json, the held-out prompts
+# Out:     scores.json
+
+
+rule score:
+    """Score each answer; every prompt must have been answered exactly once."""
+    input:
+        code=code("score.py"),
+        lock=lock("workflow"),
+        heldout="<study>/data/heldout.jsonl",
+        generations="<run>/generations.jsonl",
+        evaluation="<run>/evaluation.json",
+    output:
+        "<run>/scores.json",
+    log:
+        "<run>/logs/score.log",
+    localrule: True
+    shell:
+        "{sys.executable:q} {input.code[0]:q}"
+        " --run {wildcards.point:q}/seed-{wildcards.seed}"
+        " --heldout {input.heldout:q}"
+        " --generations {input.generations:q}"
+        " --evaluation {input.evaluation:q}"
+        " --output {output:q}"
+        " 2>{log:q}"

@@ -1,0 +1,42 @@
+# Purpose: a LoRA per run, by ms-swift.
+# In:      the run's entry in plan.json, the base model, pairs (or rows labelled one by one, for KTO)
+# Out:     train.json, the manifest of adapter/; run.json, the circumstances
+
+
+def training_rows(wildcards):
+    """The rows a method trains on: pairs, or the same answers labelled one by one."""
+    form = STUDY.methods[wildcards.trained.partition("-")[0]].data
+    return f"{STUDY_DIRECTORY}/data/{form}.jsonl"
+
+
+rule train:
+    """Fit one run's LoRA; settings, steps and losses go to train.json."""
+    input:
+        code=code("train.py"),
+        lock=lock("train"),
+        method=lambda wildcards: f"{METHODS}/{wildcards.trained.partition('-')[0]}.yaml",
+        rows=training_rows,
+        heldout="<study>/data/heldout.jsonl",
+    output:
+        manifest="<study>/runs/{trained}/seed-{seed}/train.json",
+        circumstances="<study>/runs/{trained}/seed-{seed}/run.json",
+    log:
+        "<study>/runs/{trained}/seed-{seed}/logs/train.log",
+    benchmark:
+        "<study>/runs/{trained}/seed-{seed}/logs/train.jsonl"
+    threads: TRAIN_THREADS
+    resources:
+        gpu=GPUS,
+    params:
+        python=python("train"),
+        data=subpath(input.rows, parent=True),
+        directory=subpath(output.manifest, parent=True),
+    shell:
+        "OMP_NUM_THREADS={threads} {params.python:q} {input.code[0]:q}"
+        " --plan {PLAN:q}"
+        " --run {wildcards.trained:q}/seed-{wildcards.seed}"
+        " --method {input.method:q}"
+        " --model {MODEL:q}"
+        " --data {params.data:q}"
+        " --output {params.directory:q}"
+        " >{log:q} 2>&1"

@@ -1,0 +1,39 @@
+"""Compare a study's points with the untouched model and write the report: page, tables and every answer.
+
+The report is made from whatever exists; a run that failed or has not finished is a row in it, never a gap.
+"""
+
+import argparse
+from pathlib import Path
+
+from prefsweep.comparison import Comparison, compare
+from prefsweep.page import write_page
+from prefsweep.results import StudyResults, read_study
+from prefsweep.table import write_tables
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--study-directory", type=Path, required=True, help="results/<study>")
+    parser.add_argument("--output", type=Path, required=True, help="results/<study>/report")
+    parser.add_argument("--partial", action="store_true", help="say at the top how much of the study is in")
+    options = parser.parse_args()
+    study = read_study(options.study_directory)
+    comparison = compared(study)
+    write_tables(study, comparison, options.output)
+    write_page(study, comparison, options.output / "index.html", partial=options.partial)
+
+
+def compared(study: StudyResults) -> Comparison:
+    """The comparison over the runs that finished."""
+    finished = study.with_status("finished")
+    return compare(
+        study.plan,
+        {run.run.id: run.scores for run in finished if run.scores},
+        [failure for run in study.runs for failure in run.failures],
+        {run.run.id: run.evaluation for run in finished if run.evaluation},
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""Serve one merged model and, through that one server, generate, time and evaluate it; then stop the server.
+
+Natural-length answers go to generations.jsonl, fixed-length timing to throughput.json, lm-eval to evaluation.json.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+STARTED = time.perf_counter()
+
+from prefsweep.evaluation import as_evaluation, evaluate, task_rows  # noqa: E402
+from prefsweep.failures import StageError, recorded  # noqa: E402
+from prefsweep.files import read_jsonl, write_jsonl  # noqa: E402
+from prefsweep.generation import generate  # noqa: E402
+from prefsweep.plan import Plan  # noqa: E402
+from prefsweep.provenance import installed_versions  # noqa: E402
+from prefsweep.records import HeldOutPrompt, MergeRecord, Throughput  # noqa: E402
+from prefsweep.serving import check_identity, serving  # noqa: E402
+from prefsweep.tasks import task_files  # noqa: E402
+
+ANSWER_ROOM = 64
+"""Tokens of context beyond the longest prompt and answer."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--plan", type=Path, required=True, help="results/<study>/plan.json")
+    parser.add_argument("--run", required=True, help="<point>/seed-<n>")
+    parser.add_argument("--data", type=Path, required=True, help="results/<study>/data")
+    parser.add_argument("--tasks", type=Path, required=True, help="config/tasks")
+    parser.add_argument("--evaluate", nargs="+", required=True, help="command that runs scripts/evaluate.py")
+    parser.add_argument("--output", type=Path, required=True, help="the run's folder")
+    options = parser.parse_args()
+    with recorded(options.run, "measure", options.output):
+        run(options)
+
+
+def run(options: argparse.Namespace) -> None:
+    from transformers import AutoTokenizer
+
+    plan = Plan.read(options.plan)
+    seed = plan.run(options.run).seed
+    merge = MergeRecord.read(options.output / "merge.json")
+    merged = options.output.resolve() / "merged"
+    prompts = [HeldOutPrompt.model_validate(row) for row in read_jsonl(options.data / "heldout.jsonl")]
+    pairs = [prompt for prompt in prompts if prompt.part == "heldout"]
+    tokenizer = AutoTokenizer.from_pretrained(merged, local_files_only=True)
+    texts = [tokenizer.apply_chat_template(p.messages, tokenize=False, add_generation_prompt=True) for p in prompts]
+    token_ids = [tokenizer.encode(text, add_special_tokens=False) for text in texts]
+    longest = max(map(len, token_ids)) + longest_answer(tokenizer, pairs, plan.generate.max_tokens)
+    server_log = options.output / "logs" / "server.log"
+    server_log.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="prefsweep-") as scratch,
+        serving(
+            [str(Path(sys.executable).with_name("vllm")), "serve"],
+            merged,
+            options.run,
+            precision=plan.generate.precision,
+            device=plan.device,
+            max_length=max(longest, plan.generate.timed_tokens) + ANSWER_ROOM,
+            seed=seed,
+            log=server_log,
+        ) as server,
+    ):
+        progress(f"server ready after {server.ready_seconds:.0f} s")
+        check_identity(server, merge.probes, plan.generate.precision)
+        progress("the server serves this run's merged model")
+        from prefsweep.timing import WARM_UP_REQUESTS, time_passes  # loads vLLM's benchmark client
+
+        started = time.perf_counter()
+        generations = asyncio.run(generate(server, prompts, merge.rendered, plan.generate, seed))
+        natural_seconds = time.perf_counter() - started
+        progress(f"{len(generations)} prompts answered in {natural_seconds:.0f} s")
+        passes = asyncio.run(time_passes(server, token_ids, plan.generate))
+        progress(f"{len(passes)} timed passes done")
+        document = evaluate(
+            server,
+            options.evaluate,
+            task_files(plan.tasks, options.tasks),
+            task_rows(pairs, [text for prompt, text in zip(prompts, texts, strict=True) if prompt.part == "heldout"]),
+            tokenizer=merged,
+            concurrency=max(plan.generate.concurrency),
+            max_length=longest + ANSWER_ROOM,
+            seed=seed,
+            scratch=Path(scratch),
+        )
+        progress("lm-eval done")
+        peak = server.peak_memory_bytes()
+    write_jsonl(options.output / "generations.jsonl", [generation.model_dump() for generation in generations])
+    as_evaluation(options.run, document, pairs).write(options.output / "evaluation.json")
+    Throughput(
+        run=options.run,
+        passes=passes,
+        output_tokens_per_request=plan.generate.timed_tokens,
+        warm_up_requests=WARM_UP_REQUESTS,
+        prefix_caching=False,
+        server_argv=server.argv,
+        server_environment=server.environment,
+        ready_seconds=server.ready_seconds,
+        natural_wall_seconds=natural_seconds,
+        natural_output_tokens=sum(generation.output_tokens for generation in generations),
+        natural_concurrency=max(plan.generate.concurrency),
+        total_seconds=time.perf_counter() - STARTED,
+        peak_memory_bytes=peak,
+        versions=installed_versions(),
+    ).write(options.output / "throughput.json")
+
+
+def longest_answer(tokenizer, pairs: list[HeldOutPrompt], max_tokens: int) -> int:  # type: ignore[no-untyped-def]
+    """Tokens of the longest answer the server will meet, generated or given."""
+    if not pairs:
+        raise StageError("data", "there are no held-out pairs to score")
+    given = [answer for pair in pairs for answer in (pair.chosen, pair.rejected) if answer]
+    return max(max_tokens, *(len(tokenizer.encode(answer, add_special_tokens=False)) for answer in given))
+
+
+def progress(text: str) -> None:
+    print(f"[{time.perf_counter() - STARTED:6.1f} s] {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Fold one run's adapter into the base model (or export the base the same way); the proof goes to merge.json."""
+
+import argparse
+import time
+from pathlib import Path
+
+STARTED = time.perf_counter()
+
+from prefsweep.failures import recorded  # noqa: E402
+from prefsweep.files import published_directory, read_jsonl, sha256_of, write_json  # noqa: E402
+from prefsweep.memory import peak_memory  # noqa: E402
+from prefsweep.plan import BASE, Plan  # noqa: E402
+from prefsweep.records import HeldOutPrompt, MergeRecord, hashed_files, read_document  # noqa: E402
+from prefsweep.provenance import circumstances, installed_versions  # noqa: E402
+
+PROBES = 4
+"""Held-out conversations on which logits are compared, here and at the server."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--plan", type=Path, required=True, help="results/<study>/plan.json")
+    parser.add_argument("--run", required=True, help="<point>/seed-<n>")
+    parser.add_argument("--model", type=Path, required=True, help="folder of the base model")
+    parser.add_argument("--data", type=Path, required=True, help="results/<study>/data")
+    parser.add_argument("--output", type=Path, required=True, help="the run's folder")
+    options = parser.parse_args()
+    with recorded(options.run, "merge", options.output):
+        run(options)
+
+
+def run(options: argparse.Namespace) -> None:
+    from prefsweep import merging  # loads torch and ms-swift
+
+    plan = Plan.read(options.plan)
+    point = plan.point_of(options.run)
+    adapter = None if point.method == BASE else options.output.resolve() / "adapter"
+    precision = point.settings["precision"] if adapter else shared_precision(plan)
+    base = options.model.resolve()
+    merged = options.output / "merged"
+    heldout = [HeldOutPrompt.model_validate(row) for row in read_jsonl(options.data / "heldout.jsonl")]
+    pairs = [prompt for prompt in heldout if prompt.part == "heldout"][:PROBES]
+    with published_directory(merged) as directory:
+        arguments = merging.export_arguments(
+            base, plan.model.model_type, plan.model.template, precision, (directory / "model").resolve(), adapter
+        )
+        template = merging.export(arguments)
+        for file in (directory / "model").iterdir():
+            file.rename(directory / file.name)
+        (directory / "model").rmdir()
+        probes = merging.probe_ids(template, pairs)
+        after = merging.logits_of(directory, None, precision, probes)
+        parity, change, bound = None, None, merging.PARITY_BOUND[precision]
+        if adapter:
+            before = merging.logits_of(base, None, precision, probes)
+            parity = merging.largest_difference(after, merging.logits_of(base, adapter, precision, probes))
+            change = merging.largest_difference(after, before)
+            bound *= max(float(logits.abs().max()) for logits in after)
+            merging.check_merge(parity, change, bound, tied(base), tied(directory))
+    if not adapter:
+        write_json(options.output / "run.json", circumstances(plan, options.run))
+    generation, tokenizer = (read_document(merged / name) for name in ("generation_config.json", "config.json"))
+    peak, _ = peak_memory()
+    MergeRecord(
+        run=options.run,
+        argv=["swift", "export", *arguments],
+        model=hashed_files(merged),
+        parity_max_abs_logit_difference=parity,
+        parity_bound=bound,
+        change_max_abs_logit_difference=change,
+        probes=[merging.as_probe(ids, logits) for ids, logits in zip(probes, after, strict=True)],
+        rendered=merging.render(template, heldout[:PROBES]),
+        eos_token_ids=as_list(generation["eos_token_id"]),
+        pad_token_id=tokenizer["pad_token_id"],
+        chat_template_sha256=sha256_of(merged / "chat_template.jinja"),
+        total_seconds=time.perf_counter() - STARTED,
+        peak_memory_bytes=peak,
+        versions=installed_versions(),
+    ).write(options.output / "merge.json")
+
+
+def shared_precision(plan: Plan) -> str:
+    """The base is exported in the precision its rivals were trained in; float32 if any of them was."""
+    precisions = {point.settings["precision"] for point in plan.points if point.method != BASE}
+    return "float32" if "float32" in precisions else "bfloat16"
+
+
+def tied(directory: Path) -> bool:
+    """Whether a model shares its embedding and output matrices, as its own config says."""
+    return bool(read_document(directory / "config.json")["tie_word_embeddings"])
+
+
+def as_list(value: int | list[int]) -> list[int]:
+    return value if isinstance(value, list) else [value]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,226 @@
+"""The comparison of a study's points with the untouched model: what the report says about quality, decided
+once.
+
+Every finished run is paired with the base by seed and prompt. Hyperparameters are chosen on the development
+half of the held-out prompts; everything else is reported on the test half.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from statistics import fmean
+
+from prefsweep.findings import Findings, find
+from prefsweep.metrics import Direction, Metric
+from prefsweep.pairing import MetricComparison
+from prefsweep.plan import BASE, Plan, Point
+from prefsweep.records import Evaluation, Failure, Record, Scores
+from prefsweep.statistics import ALPHA, DRAWS, POWER, Interval
+from prefsweep.verdict import Verdict, caveats, decide, headline
+from prefsweep.wording import count, joined
+
+__all__ = [
+    "Comparison",
+    "Direction",
+    "Interval",
+    "Metric",
+    "MetricComparison",
+    "PointComparison",
+    "TaskComparison",
+    "Verdict",
+    "compare",
+]
+
+_REFERENCE = "reference: the untouched model that every point is compared with"
+
+
+class TaskComparison(Record):
+    """A run-level number of lm-eval: there are no prompts to pair, so it has no interval."""
+
+    task: str
+    metric: str
+    seed_values: dict[int, float]
+    mean: float
+    difference: float | None
+    """Mean over seeds − the base's mean."""
+
+
+class PointComparison(Record):
+    """One row of the comparison."""
+
+    point: str
+    method: str
+    label: str
+    seeds_planned: list[int]
+    seeds_finished: list[int]
+    seeds_failed: list[int]
+    metrics: dict[str, MetricComparison]
+    """By name, on the test half; a metric that fewer than two prompts have is absent."""
+    development: MetricComparison | None
+    """The primary metric on the development half: for selection only."""
+    tasks: list[TaskComparison]
+    p_adjusted: float | None
+    """Holm-adjusted over `Comparison.family`: primary metric, test half, difference to the base."""
+    verdict: Verdict
+    reason: str
+    """One sentence that begins with the verdict."""
+    caveats: list[str]
+    """What limits the verdict, such as "one seed: this checkpoint, not this method"."""
+    best_of_method: bool
+    """Best of its method's points on the development half."""
+    failures: list[Failure]
+
+
+class Comparison(Record):
+    """Everything the report says about quality. Points are in the plan's order."""
+
+    study: str
+    primary_metric: str
+    direction: Direction
+    unit: str
+    smallest_effect: float
+    alpha: float
+    power: float
+    draws: int
+    development_prompts: int
+    test_prompts: int
+    metrics: list[Metric]
+    """The catalogue entries of the metrics that occur, in the catalogue's order."""
+    family: list[str]
+    """The points whose differences Holm's correction is over: all but the base, finished or not."""
+    points: list[PointComparison]
+    recommended: str | None
+    """The best point but the base on the development half; None when there was nothing to choose by."""
+    headline: str
+    """A few sentences for the top of the page."""
+    notices: list[str]
+    """What the comparison itself noticed, such as missing metrics; `Plan.notices` are apart."""
+
+    def point(self, point: str) -> PointComparison:
+        """The row of a point. Raises KeyError when there is none."""
+        for row in self.points:
+            if row.point == point:
+                return row
+        raise KeyError(point)
+
+
+def compare(
+    plan: Plan,
+    scores: Mapping[str, Scores],
+    failures: Iterable[Failure],
+    evaluations: Mapping[str, Evaluation],
+) -> Comparison:
+    """Compare every point of the plan with the base.
+
+    `scores` and `evaluations` are by run id, as far as they exist. A run with a failure counts as failed
+    whatever else it left. Raises ValueError when the primary metric is unknown or has no better direction;
+    everything that is merely missing becomes a verdict with its reason.
+    """
+    failures = list(failures)
+    findings = find(plan, scores, frozenset(failure.run for failure in failures), evaluations)
+    rows = [_row(findings, point, failures) for point in plan.points]
+    recommended = findings.best(findings.family)
+    return Comparison(
+        study=plan.study,
+        primary_metric=findings.primary.name,
+        direction=findings.primary.direction,
+        unit=findings.primary.unit,
+        smallest_effect=plan.smallest_effect,
+        alpha=ALPHA,
+        power=POWER,
+        draws=DRAWS,
+        development_prompts=len(findings.development_prompts.ids),
+        test_prompts=len(findings.test_prompts.ids),
+        metrics=findings.metrics,
+        family=findings.family,
+        points=rows,
+        recommended=recommended,
+        headline=_headline(findings, rows, recommended),
+        notices=_notices(findings),
+    )
+
+
+def _row(findings: Findings, point: Point, failures: list[Failure]) -> PointComparison:
+    evidence = findings.evidence(point.id)
+    is_base = point.method == BASE
+    verdict, reason = decide(evidence)
+    if is_base and evidence.finished:
+        verdict, reason = "reference", _REFERENCE
+    rivals = [other.id for other in findings.plan.points if other.method == point.method]
+    return PointComparison(
+        point=point.id,
+        method=point.method,
+        label=point.label,
+        seeds_planned=[run.seed for run in findings.runs[point.id]],
+        seeds_finished=findings.seeds(point.id, findings.finished),
+        seeds_failed=findings.seeds(point.id, findings.failed),
+        metrics=findings.test[point.id],
+        development=findings.development[point.id].get(findings.primary.name),
+        tasks=_tasks(findings, point.id),
+        p_adjusted=findings.p_adjusted.get(point.id),
+        verdict=verdict,
+        reason=reason,
+        caveats=[] if is_base else caveats(evidence),
+        best_of_method=findings.best(rivals) == point.id,
+        failures=[f for f in failures if f.run.partition("/")[0] == point.id],
+    )
+
+
+def _tasks(findings: Findings, point: str) -> list[TaskComparison]:
+    values = findings.task_values(point)
+    base = findings.task_values(findings.base) if findings.base not in (None, point) else {}
+    return [
+        TaskComparison(
+            task=task,
+            metric=metric,
+            seed_values=seeds,
+            mean=fmean(seeds.values()),
+            difference=fmean(seeds.values()) - fmean(base[task, metric].values())
+            if (task, metric) in base
+            else None,
+        )
+        for (task, metric), seeds in sorted(values.items())
+    ]
+
+
+def _headline(findings: Findings, rows: list[PointComparison], recommended: str | None) -> str:
+    if recommended is None:
+        failed = sum(row.verdict == "failed" for row in rows if row.point in findings.family)
+        state = f"{failed} of {count(len(findings.family), 'point')} failed; " if failed else ""
+        return f"Not resolved: {state}no point has scores on two development prompts to be chosen by."
+    row = next(row for row in rows if row.point == recommended)
+    choices = sum(bool(findings.development[point]) for point in findings.family)
+    base = findings.test.get(findings.base or "", {}).get(findings.primary.name)
+    text = headline(row.label, choices, findings.evidence(recommended), base)
+    others = [other.label for other in rows if other.verdict == "better" and other.point != recommended]
+    if row.verdict == "better" or not others:
+        return text
+    return f"{text} Better than the untouched model on the test half all the same: {joined(others)}."
+
+
+def _notices(findings: Findings) -> list[str]:
+    """Missing values and unequal chances, each in a sentence."""
+    notices = []
+    for metric in findings.metrics:
+        lacking = [
+            run
+            for run, scores in findings.finished.items()
+            if not any(metric.name in prompt.metrics for prompt in scores.prompts)
+        ]
+        if lacking:
+            notices.append(
+                f"{metric.name} is missing in {joined(lacking)}: left out there, not counted as zero."
+            )
+        excluded = max(
+            (f[metric.name].excluded_prompts for f in findings.test.values() if metric.name in f), default=0
+        )
+        if excluded:
+            notices.append(
+                f"{metric.name}: up to {count(excluded, 'test prompt')} lack it in some run and are left out."
+            )
+    tried = Counter(p.method for p in findings.plan.points if findings.development[p.id] and p.method != BASE)
+    if len(set(tried.values())) > 1:
+        numbers = joined([f"{method} {number}" for method, number in tried.items()])
+        notices.append(
+            f"Methods had unequal numbers of points to choose from ({numbers}): more tries, better best."
+        )
+    return notices

@@ -1,0 +1,91 @@
+"""Training as the engines logged it, drawn as small panels: one per quantity and method, one line per run."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from prefsweep.charts import Figure, spec_of, value_format
+from prefsweep.leaderboard import title_of
+from prefsweep.records import TrainRecord
+from prefsweep.results import RunResults, StudyResults
+
+Rows = list[dict[str, Any]]
+
+_MOST_VALUES = 6000
+"""Of one panel, over all its lines."""
+
+
+def training_figures(study: StudyResults, colours: dict[str, str]) -> dict[str, dict[str, Figure | None]]:
+    """Loss, reward margin and reward accuracy: per quantity a panel per method, in it a line per run.
+
+    Losses and margins are scaled by each method's own definition, so each panel has its own axis; accuracies
+    share one. None where a method does not define the quantity. Runs with different numbers of steps are drawn
+    over the share of training instead of the step.
+    """
+    trained = [run for run in study.runs if run.train and run.train.history]
+    by_share = len({run.train.steps for run in trained if run.train}) > 1
+    methods = list(dict.fromkeys(run.point.method for run in trained))
+    quantities = {"loss": "loss", "reward margin": "reward_margin", "reward accuracy": "reward_accuracy"}
+    by_method = {name: [run for run in trained if run.point.method == name] for name in methods}
+    figures = {
+        title: {name: _curves(name, quantity, runs, colours, by_share) for name, runs in by_method.items()}
+        for title, quantity in quantities.items()
+    }
+    return {title: panels for title, panels in figures.items() if any(panels.values())}
+
+
+def _curves(
+    method: str, quantity: str, runs: Sequence[RunResults], colours: dict[str, str], by_share: bool
+) -> Figure | None:
+    most = max(12, min(150, _MOST_VALUES // len(runs)))
+    rows = [row for run in runs if run.train for row in _curve(run, run.train, quantity, by_share, most)]
+    if not rows:
+        return None
+    ends = {row["run"]: row["last"] for row in rows}
+    return Figure(
+        id=f"training-{quantity.replace('_', '-')}-{method}",
+        title=method,
+        note="",
+        description=f"{title_of(quantity)} while training, {len(ends)} {method} runs; last values: "
+        + ", ".join(f"{value:.3g}" for value in list(ends.values())[:12]),
+        spec=spec_of(_lines(rows, quantity, colours[method], by_share), height=110, width=200),
+    )
+
+
+def _lines(rows: Rows, quantity: str, colour: str, by_share: bool) -> Any:
+    hover = alt.selection_point(
+        name="hover", on="pointerover", clear="pointerout", fields=["run"], empty=False
+    )
+    accuracy = quantity == "reward_accuracy"
+    y_scale = alt.Scale(domain=[0, 1]) if accuracy else alt.Scale(zero=False)
+    y_axis = alt.Axis(title=None, tickCount=3, **value_format("share" if accuracy else ""))
+    x_axis = alt.Axis(grid=False, tickCount=3, format=".0%" if by_share else "d")
+    lines = alt.Chart(alt.InlineData(rows)).encode(
+        x=alt.X("x:Q").title("share of training" if by_share else "step").axis(x_axis),
+        y=alt.Y("y:Q").scale(y_scale).axis(y_axis),
+        detail="run:N",
+    )
+    drawn = lines.mark_line(interpolate="linear", color=colour).encode(
+        strokeWidth=alt.when(hover).then(alt.value(3)).otherwise(alt.value(1.4)),
+        opacity=alt.when(hover).then(alt.value(1)).otherwise(alt.value(0.75)),
+    )
+    target = lines.mark_line(strokeWidth=12, opacity=0.001).encode(
+        tooltip=[alt.Tooltip("run:N"), alt.Tooltip("last:Q", title="last value", format=".4~g")]
+    )
+    return alt.layer(drawn, target.add_params(hover))
+
+
+def _curve(run: RunResults, train: TrainRecord, quantity: str, by_share: bool, most: int) -> Rows:
+    values = [(step.step, value) for step in train.history if (value := getattr(step, quantity)) is not None]
+    stride = max(1, -(-len(values) // most))
+    kept = values[::stride] + (values[-1:] if (len(values) - 1) % stride else [])
+    return [
+        {
+            "run": f"{run.point.label} · seed {run.run.seed}",
+            "x": round(step / train.steps, 4) if by_share else step,
+            "y": float(f"{value:.5g}"),
+            "last": float(f"{values[-1][1]:.5g}"),
+        }
+        for step, value in kept
+    ]

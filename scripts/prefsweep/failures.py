@@ -1,0 +1,85 @@
+"""Failures with a class: what went wrong, whose fault it is, what to do, kept beside the run for the report."""
+
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prefsweep.records import Failure, FailureClass
+
+_REMEDIES: dict[FailureClass, str] = {
+    "config": "Correct the study file and run the same command again.",
+    "data": "Correct or drop the rows named above and run the same command again.",
+    "model": "Check the model's files (config.json, *.safetensors, tokenizer) against their source.",
+    "oom": "Lower train.batch_size or train.max_length, or give the job more memory.",
+    "nan": "Lower the learning rate, or train in float32.",
+    "no_effect": "The adapter changed nothing: check the learning rate, the epochs and the data.",
+    "timeout": "Look at the log's last lines; raise the limit if the stage was still progressing.",
+    "killed": "Something outside prefsweep ended the process; run the same command again.",
+    "disk": "Free disk space and run the same command again.",
+    "network": "Check the network or fetch the files beforehand, then run the same command again.",
+    "server_crash": "Look at the server's log; lower generate.concurrency or give it more memory.",
+    "wrong_model": "Something else answered in the server's place: stop other servers and run again.",
+    "score": "The task could not be scored: look at the log's last lines.",
+    "internal": "This is a bug in prefsweep: please report it with the log.",
+}
+
+
+class StageError(Exception):
+    """A failure whose class is known. `remedy` replaces the class's general advice."""
+
+    def __init__(self, failure: FailureClass, message: str, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.failure: FailureClass = failure
+        self.remedy = remedy or _REMEDIES[failure]
+
+
+def classify(error: BaseException) -> tuple[FailureClass, str]:
+    """The class of any exception and what to do about it."""
+    if isinstance(error, StageError):
+        return error.failure, error.remedy
+    text = f"{type(error).__name__}: {error}"
+    failure: FailureClass = "internal"
+    if isinstance(error, MemoryError) or "out of memory" in text.lower():
+        failure = "oom"
+    elif isinstance(error, OSError) and error.errno in (28, 122):
+        failure = "disk"
+    elif isinstance(error, KeyboardInterrupt | SystemExit):
+        failure = "killed"
+    elif isinstance(error, TimeoutError):
+        failure = "timeout"
+    return failure, _REMEDIES[failure]
+
+
+def _raise_terminated(*_: object) -> None:
+    raise StageError("killed", "stopped by SIGTERM")
+
+
+@contextmanager
+def recorded(run: str, stage: str, directory: Path) -> Iterator[None]:
+    """Run a stage; leave `failure-<stage>.json` in `directory` if it fails, and exit with status 1.
+
+    The full traceback goes to stderr (the rule's log); the record keeps one line of it and the log's last lines.
+    """
+    record = directory / f"failure-{stage}.json"
+    record.unlink(missing_ok=True)
+    signal.signal(signal.SIGTERM, _raise_terminated)
+    try:
+        yield
+    except BaseException as error:
+        failure, remedy = classify(error)
+        lines = traceback.format_exception(error)
+        sys.stderr.writelines(lines)
+        message = str(error) or type(error).__name__
+        print(f"\n{run}: {stage} failed ({failure}): {message}\n  remedy: {remedy}", file=sys.stderr, flush=True)
+        Failure(
+            run=run,
+            stage=stage,
+            failure=failure,
+            message=message,
+            remedy=remedy,
+            last_lines="".join(lines).splitlines()[-12:],
+        ).write(record)
+        raise SystemExit(1) from error

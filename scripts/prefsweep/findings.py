@@ -1,0 +1,141 @@
+"""What a study's scores say, point by point, before it is put into words."""
+
+import math
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
+
+from prefsweep.metrics import METRICS, Metric
+from prefsweep.pairing import HalfPrompts, MetricComparison, compare_metrics
+from prefsweep.plan import BASE, Plan, Run
+from prefsweep.records import Evaluation, Half, Scores
+from prefsweep.statistics import ALPHA, Array, holm
+from prefsweep.verdict import Evidence
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the rows are read from. Scores are by run id; `test` and `development` by point, then metric."""
+
+    plan: Plan
+    primary: Metric
+    metrics: list[Metric]
+    family: list[str]
+    runs: dict[str, list[Run]]
+    """The planned runs of each point."""
+    finished: dict[str, Scores]
+    failed: frozenset[str]
+    evaluations: Mapping[str, Evaluation]
+    test_prompts: HalfPrompts
+    test: dict[str, dict[str, MetricComparison]]
+    development_prompts: HalfPrompts
+    development: dict[str, dict[str, MetricComparison]]
+    p_adjusted: dict[str, float]
+
+    def seeds(self, point: str, among: Container[str]) -> list[int]:
+        """The seeds of a point's runs that are among these run ids, as planned."""
+        return [run.seed for run in self.runs[point] if run.id in among]
+
+    @property
+    def base(self) -> str | None:
+        """The base's point; None in a plan without one."""
+        return next((point.id for point in self.plan.points if point.method == BASE), None)
+
+    def evidence(self, point: str) -> Evidence:
+        """What the verdict on a point rests on."""
+        return Evidence(
+            metric=self.primary,
+            primary=self.test[point].get(self.primary.name),
+            p_adjusted=self.p_adjusted.get(point),
+            strictest_alpha=ALPHA / max(len(self.family), 1),
+            smallest_effect=self.plan.smallest_effect,
+            finished=len(self.seeds(point, self.finished)),
+            failed=len(self.seeds(point, self.failed)),
+            planned=len(self.runs[point]),
+        )
+
+    def best(self, points: Iterable[str]) -> str | None:
+        """The best of these points on the development half, the first of equals; None if none was scored."""
+        sign = 1 if self.primary.direction == "higher" else -1
+        means = {
+            point: sign * found[self.primary.name].mean.estimate
+            for point in points
+            if (found := self.development[point])
+        }
+        return max(means, key=lambda point: means[point], default=None)
+
+    def task_values(self, point: str | None) -> dict[tuple[str, str], dict[int, float]]:
+        """(task, metric) → seed → lm-eval's run-level value, without its per-model standard errors."""
+        values: dict[tuple[str, str], dict[int, float]] = {}
+        for run in self.runs.get(point or "", []):
+            if run.id in self.finished and run.id in self.evaluations:
+                for task, numbers in self.evaluations[run.id].tasks.items():
+                    for metric, value in numbers.items():
+                        if "stderr" not in metric and math.isfinite(value):
+                            values.setdefault((task, metric), {})[run.seed] = value
+        return values
+
+
+def find(
+    plan: Plan, scores: Mapping[str, Scores], failed: frozenset[str], evaluations: Mapping[str, Evaluation]
+) -> Findings:
+    """Measure every point on both halves. Raises ValueError if the primary metric has no direction."""
+    primary = _judged(plan.primary_metric)
+    finished = {run.id: scores[run.id] for run in plan.runs if run.id in scores and run.id not in failed}
+    present = {name for run in finished.values() for prompt in run.prompts for name in prompt.metrics}
+    metrics = [metric for name, metric in METRICS.items() if name in present]
+    family = [point.id for point in plan.points if point.method != BASE]
+    alphas = {primary.name: ALPHA / max(len(family), 1)}
+    test_prompts, test = _measure(plan, finished, "test", metrics, alphas)
+    development_prompts, development = _measure(plan, finished, "development", [primary], alphas)
+    return Findings(
+        plan=plan,
+        primary=primary,
+        metrics=metrics,
+        family=family,
+        runs={point.id: [run for run in plan.runs if run.point == point.id] for point in plan.points},
+        finished=finished,
+        failed=failed,
+        evaluations=evaluations,
+        test_prompts=test_prompts,
+        test=test,
+        development_prompts=development_prompts,
+        development=development,
+        p_adjusted=_adjusted(family, test, primary.name),
+    )
+
+
+def _judged(name: str) -> Metric:
+    if name not in METRICS or METRICS[name].direction == "neutral":
+        judged = ", ".join(known for known, metric in METRICS.items() if metric.direction != "neutral")
+        raise ValueError(
+            f"primary metric {name} is unknown or has no better direction; choose one of: {judged}"
+        )
+    return METRICS[name]
+
+
+def _measure(
+    plan: Plan, finished: Mapping[str, Scores], half: Half, metrics: list[Metric], alphas: Mapping[str, float]
+) -> tuple[HalfPrompts, dict[str, dict[str, MetricComparison]]]:
+    """Every point's metrics on one half."""
+    prompts = HalfPrompts.of(finished.values(), half)
+    arms: dict[str, dict[int, Array]] = {point.id: {} for point in plan.points}
+    for run in plan.runs:
+        if run.id in finished:
+            arms[run.point][run.seed] = prompts.table(finished[run.id], metrics)
+    base = next((arms[point.id] for point in plan.points if point.method == BASE), {})
+    return prompts, {
+        point.id: compare_metrics(
+            arms[point.id], {} if point.method == BASE else base, prompts, metrics, alphas
+        )
+        for point in plan.points
+    }
+
+
+def _adjusted(
+    family: list[str], test: Mapping[str, Mapping[str, MetricComparison]], primary: str
+) -> dict[str, float]:
+    """Holm over the declared family; a point without a difference stays in it with p = 1."""
+    differences = {point: test[point][primary].difference for point in family if primary in test[point]}
+    p_values = {point: found.p_value for point, found in differences.items() if found is not None}
+    adjusted = holm([p_values.get(point, 1.0) for point in family])
+    return {point: p for point, p in zip(family, adjusted, strict=True) if point in p_values}

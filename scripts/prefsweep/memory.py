@@ -1,0 +1,41 @@
+"""Peak memory of a stage: of this process, or of a whole process group such as a server's."""
+
+import resource
+import sys
+from pathlib import Path
+from typing import Literal
+
+MemoryKind = Literal["resident", "cuda_allocated"]
+
+
+def peak_memory() -> tuple[int, MemoryKind]:
+    """Bytes at this process's peak: the CUDA allocator's where one was used, else the resident set."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        return int(torch.cuda.max_memory_allocated()), "cuda_allocated"
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "resident"
+
+
+def group_peak_resident_bytes(group: int) -> int:
+    """Sum of the peak resident sets of a process group's living members, from /proc.
+
+    Pages they share are counted once per member, so this is an upper bound.
+    """
+    total = 0
+    for directory in Path("/proc").iterdir():
+        if not directory.name.isdigit():
+            continue
+        try:
+            fields = (directory / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[2]) == group:
+                total += _high_water_mark(directory / "status")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return total
+
+
+def _high_water_mark(status: Path) -> int:
+    for line in status.read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0

@@ -1,0 +1,129 @@
+"""`plan.json`: every run a study consists of, before anything is spent. Stages look their run up here by id."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from prefsweep.files import sha256_of_json
+from prefsweep.records import Record
+
+BASE = "base"
+Device = Literal["cpu", "cuda"]
+
+
+class Point(Record):
+    """A method with resolved hyperparameters; `base`, the untouched model, is a point like any other."""
+
+    id: str
+    """`<method>-<8 hex>`: a hash of the resolved settings, the model and the data."""
+    method: str
+    label: str
+    """For people, such as `dpo β=0.1 lr=5e-05`; never part of the identity."""
+    settings: dict[str, Any]
+    """Canonical names and values: the method's knobs and the shared training settings. Empty for `base`."""
+    objective: str
+    """The loss that is minimised, with numbers filled in."""
+
+
+class Estimate(Record):
+    """What a run will cost, as far as it can be known before it ran."""
+
+    steps: int | None
+    sequences: int | None
+    """None while the number of rows is unknown."""
+    seconds: float | None
+    """From finished runs of the same model and method on this machine; None before there is one."""
+    disk_bytes: int | None
+
+
+class Run(Record):
+    """A point × a seed."""
+
+    id: str
+    """`<point>/seed-<n>`, which is also its folder below `results/<study>/runs/`."""
+    point: str
+    seed: int
+    estimate: Estimate
+
+
+class PlannedModel(Record):
+    """The base model, resolved."""
+
+    name: str
+    directory: str
+    """Where its files are, relative to the project's root when they are below it."""
+    model_type: str
+    template: str
+    """ms-swift's names of the architecture and the chat template."""
+    revision: str
+    """What pins its content: a hub revision or a SHA-256."""
+    source: str
+    licence: str | None
+
+
+class PlannedData(Record):
+    """The preference data, resolved."""
+
+    name: str
+    source: str
+    revision: str
+    licence: str | None
+    synthetic: bool
+    rows: int | None
+    heldout_rows: int | None
+    """None until data from a hub has been fetched."""
+
+
+class GenerateSettings(Record):
+    """How answers are generated and timed."""
+
+    max_tokens: int
+    temperature: float
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    """Of the served weights and activations."""
+    concurrency: list[int]
+    repeats: int
+    timed_tokens: int
+    timed_requests: int
+
+
+class Plan(Record):
+    """A study, resolved and expanded."""
+
+    study: str
+    device: Device
+    primary_metric: str
+    seeds: list[int]
+    smallest_effect: float
+    """The smallest worthwhile difference in the primary metric; nothing smaller is called better or worse."""
+    model: PlannedModel
+    data: PlannedData
+    generate: GenerateSettings
+    tasks: list[str]
+    points: list[Point]
+    runs: list[Run]
+    notices: list[str]
+    """What a reader should know before spending money: unequal budgets, one seed, values outside published ranges."""
+
+    def digest(self) -> str:
+        """A hash of all but the estimates, which change as runs finish."""
+        return sha256_of_json(self.model_dump(mode="json", exclude={"runs": {"__all__": {"estimate"}}}))[:16]
+
+    def point_of(self, run: str) -> Point:
+        """The point a run belongs to. Raises KeyError for a run that is not in the plan."""
+        name = run.partition("/")[0]
+        for point in self.points:
+            if point.id == name:
+                return point
+        raise KeyError(run)
+
+    def run(self, run: str) -> Run:
+        """The run with this id. Raises KeyError when the plan has none."""
+        for candidate in self.runs:
+            if candidate.id == run:
+                return candidate
+        raise KeyError(run)
+
+
+def run_directory(study_directory: Path, run: str) -> Path:
+    """The folder of a run below `results/<study>/`."""
+    return study_directory / "runs" / run

@@ -1,0 +1,219 @@
+"""From a study file to its plan: everything resolved, checked and counted before anything is spent."""
+
+from collections import Counter
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from prefsweep.checking import DatasetCounts, check_dataset
+from prefsweep.dataset import DatasetSpec, SpecError, load_dataset_spec, source_revision
+from prefsweep.estimate import Pace, disk_bytes
+from prefsweep.methods import Method, load_methods
+from prefsweep.metrics import METRICS
+from prefsweep.model_files import validate_model_directory
+from prefsweep.models import ModelSpec, load_model_spec, model_directory, model_revision
+from prefsweep.plan import BASE, Device, Estimate, GenerateSettings, Plan, PlannedData, PlannedModel, Point, Run
+from prefsweep.provenance import visible_accelerators
+from prefsweep.study import StudyConfig, StudyError, load_study
+from prefsweep.sweep import Inputs, expand
+from prefsweep.swift_settings import check_batches, expected_steps
+from prefsweep.yaml_file import YamlError, load_yaml
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things are: the project's root, the fetched models and data sets, the results."""
+
+    root: Path
+    models: Path
+    downloads: Path
+    results: Path
+
+    @property
+    def methods(self) -> Path:
+        return self.root / "config" / "methods"
+
+    @property
+    def tasks(self) -> Path:
+        return self.root / "config" / "tasks"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study file, read, checked and expanded."""
+
+    config: StudyConfig
+    methods: dict[str, Method]
+    model: ModelSpec
+    dataset: DatasetSpec
+    plan: Plan
+
+    @property
+    def max_length(self) -> int:
+        """The shortest `max_length` of any point: rows longer than that are dropped for all alike."""
+        return min(point.settings["max_length"] for point in self.plan.points if point.method != BASE)
+
+
+def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
+    """Read a study file and everything it names. Raises ValueError or StageError that names file, line and remedy.
+
+    Local data is read and checked row by row; data on a hub is checked when it has been fetched.
+    """
+    methods = load_methods(places.methods)
+    config = load_study(file, overrides, methods)
+    model = _named(file, "model", lambda: load_model_spec(config.model, places.root / "config" / "models"))
+    dataset = _named(
+        file, "dataset", lambda: load_dataset_spec(config.dataset, places.root / "config" / "datasets", places.root)
+    )
+    if model.path is not None:
+        validate_model_directory(model_directory(model, places.models), model.allow_code)
+    _check_measures(file, config)
+    device: Device = config.device if config.device != "auto" else ("cuda" if visible_accelerators() else "cpu")
+    inputs = Inputs(f"{model.folder}@{model_revision(model)}", model.template, source_revision(dataset), device)
+    points = expand(config, methods, inputs)
+    for point in points:
+        if point.method != BASE:
+            check_batches(point.settings)
+    counts = check_dataset(dataset, places.downloads)
+    _check_data_form(file, points, methods, counts)
+    runs = _runs(config, points, methods, counts, model, places)
+    if len(runs) > config.max_runs:
+        raise StudyError(
+            [f"{file}: the study has {len(runs)} runs, more than max_runs {config.max_runs}; raise it to confirm"]
+        )
+    plan = Plan(
+        study=config.study,
+        device=device,
+        primary_metric=config.primary_metric,
+        seeds=config.seeds,
+        smallest_effect=config.smallest_effect,
+        model=PlannedModel(
+            name=model.name,
+            directory=_relative(model_directory(model, places.models), places.root),
+            model_type=model.model_type,
+            template=model.template,
+            revision=model_revision(model),
+            source=model.source,
+            licence=model.licence,
+        ),
+        data=PlannedData(
+            name=dataset.name,
+            source=dataset.described_source,
+            revision=inputs.data_revision,
+            licence=dataset.licence,
+            synthetic=dataset.synthetic,
+            rows=counts.rows if counts else None,
+            heldout_rows=counts.heldout_rows if counts else None,
+        ),
+        generate=GenerateSettings(**config.generate.model_dump()),
+        tasks=config.evaluate.tasks,
+        points=points,
+        runs=runs,
+        notices=_notices(config, points, methods),
+    )
+    return Study(config, methods, model, dataset, plan)
+
+
+def _named(file: Path, key: str, load: Any) -> Any:
+    """Load what a key of the study names; faults in the study's own text get its file and line."""
+    try:
+        return load()
+    except YamlError:
+        raise
+    except SpecError as error:
+        location, message = error.location, str(error)
+    except ValueError as error:
+        location, message = (), str(error).removeprefix(f"{key}: ")
+    line = load_yaml(file).line_of((key, *location))
+    raise StudyError([f"{file}:{line}: {key}: {message}"])
+
+
+def _check_measures(file: Path, config: StudyConfig) -> None:
+    """The primary metric must be one we know, with a better end."""
+    directed = [name for name, metric in METRICS.items() if metric.direction != "neutral"]
+    if config.primary_metric not in directed:
+        line = load_yaml(file).line_of(("primary_metric",))
+        close = get_close_matches(config.primary_metric, directed, n=1)
+        hint = f"did you mean {close[0]!r}? Choose from" if close else "choose from"
+        raise StudyError(
+            [
+                f"{file}:{line}: primary_metric: {config.primary_metric!r} cannot say what is better; {hint}: "
+                f"{', '.join(directed)}"
+            ]
+        )
+
+
+def _check_data_form(
+    file: Path, points: list[Point], methods: dict[str, Method], counts: DatasetCounts | None
+) -> None:
+    """Rows labelled one by one have no pairs, so only methods that train on labels can use them."""
+    if counts is None or counts.content == "pairs":
+        return
+    line = load_yaml(file).line_of(("methods",))
+    need = sorted({p.method for p in points if p.method != BASE and methods[p.method].data == "pairs"})
+    if need:
+        raise StudyError(
+            [f"{file}:{line}: methods: the data has labelled rows, no pairs; {', '.join(need)} cannot train on them"]
+        )
+
+
+def _runs(
+    config: StudyConfig,
+    points: list[Point],
+    methods: dict[str, Method],
+    counts: DatasetCounts | None,
+    model: ModelSpec,
+    places: Places,
+) -> list[Run]:
+    """Point × seed. The base has nothing to train: it needs more than one seed only where answers are sampled."""
+    size = disk_bytes(model_directory(model, places.models))
+    pace = Pace.learnt(places.results, model.name)
+    runs = []
+    for point in points:
+        seeds = config.seeds if point.method != BASE or config.generate.temperature > 0 else config.seeds[:1]
+        estimate = _estimate(point, methods, counts, size, pace)
+        runs += [Run(id=f"{point.id}/seed-{seed}", point=point.id, seed=seed, estimate=estimate) for seed in seeds]
+    return runs
+
+
+def _estimate(
+    point: Point, methods: dict[str, Method], counts: DatasetCounts | None, model_bytes: int | None, pace: Pace
+) -> Estimate:
+    if point.method == BASE:
+        return Estimate(steps=0, sequences=0, seconds=pace.base_seconds, disk_bytes=model_bytes)
+    if counts is None:
+        return Estimate(steps=None, sequences=None, seconds=None, disk_bytes=model_bytes)
+    pairs = counts.rows if counts.content == "pairs" else counts.rows // 2
+    steps = expected_steps(methods[point.method], point.settings, pairs)
+    sequences = 2 * pairs * int(point.settings["epochs"])
+    seconds = pace.seconds(point.method, steps)
+    return Estimate(steps=steps, sequences=sequences, seconds=seconds, disk_bytes=model_bytes)
+
+
+def _notices(config: StudyConfig, points: list[Point], methods: dict[str, Method]) -> list[str]:
+    notices = []
+    if len(config.seeds) == 1:
+        notices.append("One seed: results are about these checkpoints, not about the methods.")
+    tried = Counter(point.method for point in points if point.method != BASE)
+    if len(set(tried.values())) > 1:
+        budget = ", ".join(f"{name} {count}" for name, count in tried.items())
+        notices.append(f"Unequal tuning budget, points per method: {budget}.")
+    outside: dict[str, None] = {}
+    for point in points:
+        if point.method != BASE:
+            outside |= dict.fromkeys(_outside_published(methods[point.method], point.settings))
+    return [*notices, *outside]
+
+
+def _outside_published(method: Method, settings: dict[str, Any]) -> list[str]:
+    return [
+        f"{method.method}: {knob} {settings[knob]:g} is outside the published {low:g}–{high:g} ({spec.source})."
+        for knob, spec in method.knobs.items()
+        for low, high in [spec.published]
+        if not low <= settings[knob] <= high
+    ]
+
+
+def _relative(path: Path, root: Path) -> str:
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)

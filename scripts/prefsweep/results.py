@@ -1,0 +1,199 @@
+"""Everything a study left on disk, read once: the plan, and for each planned run whatever records exist.
+
+A run that failed, or has not finished, is still here: the report shows it as a row, never as a gap.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any, Literal, TypeVar
+
+from prefsweep.files import read_jsonl
+from prefsweep.plan import BASE, Plan, Point, Run, run_directory
+from prefsweep.records import (
+    Evaluation,
+    Failure,
+    Generation,
+    Half,
+    HeldOutPrompt,
+    MergeRecord,
+    PromptScores,
+    Scores,
+    Throughput,
+    TimedPass,
+    TrainRecord,
+    read_document,
+)
+
+Status = Literal["finished", "failed", "unfinished"]
+STAGES = ("prepare", "train", "merge", "measure", "score", "compare")
+
+SERVING_COLUMNS = (
+    "output_tokens_per_second",
+    "ttft_p50_seconds",
+    "ttft_p95_seconds",
+    "tpot_p50_seconds",
+    "tpot_p95_seconds",
+    "itl_p95_seconds",
+    "e2e_p50_seconds",
+    "e2e_p95_seconds",
+)
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """One planned run and its records; None where a stage has not left one."""
+
+    run: Run
+    point: Point
+    provenance: dict[str, Any] | None = None
+    """`run.json` as plain values."""
+    train: TrainRecord | None = None
+    merge: MergeRecord | None = None
+    throughput: Throughput | None = None
+    evaluation: Evaluation | None = None
+    scores: Scores | None = None
+    generations: tuple[Generation, ...] | None = None
+    failures: tuple[Failure, ...] = ()
+    """In the order of the stages."""
+
+    @property
+    def status(self) -> Status:
+        """Finished means that every record its kind of run must have is there."""
+        if self.failures:
+            return "failed"
+        needed: list[object] = [self.merge, self.throughput, self.evaluation, self.scores, self.generations]
+        if self.point.method != BASE:
+            needed.append(self.train)
+        return "unfinished" if any(record is None for record in needed) else "finished"
+
+    @property
+    def prompt_scores(self) -> tuple[PromptScores, ...]:
+        """The scores per prompt, empty when the run has none."""
+        return () if self.scores is None else tuple(self.scores.prompts)
+
+    @property
+    def losses(self) -> list[float]:
+        """The logged losses that are numbers, by step."""
+        history = self.train.history if self.train else []
+        return [step.loss for step in history if step.loss is not None and math.isfinite(step.loss)]
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """The highest peak of any stage."""
+        records = (self.train, self.merge, self.throughput)
+        return max((record.peak_memory_bytes for record in records if record), default=None)
+
+    def mean_metric(self, metric: str, half: Half | None = None) -> float | None:
+        """Mean of a metric over the held-out prompts that have it; both halves unless one is named."""
+        values = [
+            score.metrics[metric]
+            for score in self.prompt_scores
+            if score.part == "heldout" and metric in score.metrics and half in (None, score.half)
+        ]
+        finite = [value for value in values if math.isfinite(value)]
+        return fmean(finite) if finite else None
+
+    def serving(self, concurrency: int) -> dict[str, float]:
+        """`SERVING_COLUMNS` at one concurrency, the median over repeats; empty if it was not timed."""
+        passes = (
+            [p for p in self.throughput.passes if p.concurrency == concurrency] if self.throughput else []
+        )
+        if not passes:
+            return {}
+        return {column: median(_timing(one, column) for one in passes) for column in SERVING_COLUMNS}
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """A study as far as it got."""
+
+    directory: Path
+    plan: Plan
+    runs: tuple[RunResults, ...]
+    """In the plan's order."""
+    prompts: tuple[HeldOutPrompt, ...] = ()
+    """Showcase and held-out prompts, in the order of `heldout.jsonl`."""
+    audit: dict[str, Any] = field(default_factory=dict)
+    """`data.json` as plain values; empty before the data were prepared."""
+
+    def of_point(self, point: str) -> tuple[RunResults, ...]:
+        """The runs of one point, by seed as planned."""
+        return tuple(run for run in self.runs if run.run.point == point)
+
+    def with_status(self, status: Status) -> tuple[RunResults, ...]:
+        """The runs with this status, in the plan's order."""
+        return tuple(run for run in self.runs if run.status == status)
+
+
+def read_study(directory: Path) -> StudyResults:
+    """Read `results/<study>/`. Raises FileNotFoundError without a plan, ValueError when it is not ours.
+
+    A run's record that cannot be read makes that run failed, with the file named; it never stops the others.
+    """
+    plan = Plan.read(directory / "plan.json")
+    heldout, audit = directory / "data" / "heldout.jsonl", directory / "data" / "data.json"
+    return StudyResults(
+        directory=directory,
+        plan=plan,
+        runs=tuple(_read_run(directory, plan, run) for run in plan.runs),
+        prompts=_rows(HeldOutPrompt.model_validate, heldout) or (),
+        audit=read_document(audit) if audit.exists() else {},
+    )
+
+
+def _read_run(directory: Path, plan: Plan, run: Run) -> RunResults:
+    folder = run_directory(directory, run.id)
+    unreadable: list[Failure] = []
+
+    def read(name: str, reader: Callable[[Path], _T | None]) -> _T | None:
+        try:
+            return reader(folder / name) if (folder / name).exists() else None
+        except (ValueError, TypeError, OSError) as error:
+            unreadable.append(_unreadable(run.id, name, error))
+            return None
+
+    failures = [read(path.name, Failure.read) for path in sorted(folder.glob("failure-*.json"))]
+    return RunResults(
+        run=run,
+        point=plan.point_of(run.id),
+        provenance=read("run.json", read_document),
+        train=read("train.json", TrainRecord.read),
+        merge=read("merge.json", MergeRecord.read),
+        throughput=read("throughput.json", Throughput.read),
+        evaluation=read("evaluation.json", Evaluation.read),
+        scores=read("scores.json", Scores.read),
+        generations=read("generations.jsonl", lambda path: _rows(Generation.model_validate, path)),
+        failures=tuple(sorted([f for f in failures if f] + unreadable, key=_stage_order)),
+    )
+
+
+def _timing(timed: TimedPass, column: str) -> float:
+    if column == "output_tokens_per_second":
+        return timed.output_tokens_per_second
+    latency, percentile, _ = column.split("_")
+    return float(getattr(getattr(timed, latency), f"{percentile}_seconds"))
+
+
+def _rows(validate: Callable[[Any], _T], path: Path) -> tuple[_T, ...] | None:
+    return tuple(validate(row) for row in read_jsonl(path)) if path.exists() else None
+
+
+def _unreadable(run: str, name: str, error: Exception) -> Failure:
+    return Failure(
+        run=run,
+        stage="compare",
+        failure="internal",
+        message=f"{name} cannot be read: {str(error).splitlines()[0]}",
+        remedy=f"Remove {name} from the run's folder and run the same command again.",
+        last_lines=str(error).splitlines()[-12:],
+    )
+
+
+def _stage_order(failure: Failure) -> tuple[int, str]:
+    known = failure.stage in STAGES
+    return (STAGES.index(failure.stage) if known else len(STAGES), failure.stage)

@@ -1,0 +1,185 @@
+"""One vLLM server, owned by one job: started, proven to be ours, and stopped with its whole process group."""
+
+import ctypes
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from prefsweep.failures import StageError
+from prefsweep.memory import group_peak_resident_bytes
+from prefsweep.records import Probe
+
+READY_TIMEOUT_SECONDS = 900.0
+_STOP_SECONDS = 5.0
+_PR_SET_PDEATHSIG = 1
+_LOG_PROB_BOUND_PER_TOKEN = {"float32": 1e-3, "bfloat16": 0.1}
+"""How far the server's summed log-probability of a probe may be from the merged model's, per token."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server and what is needed to talk to it."""
+
+    name: str
+    url: str
+    key: str
+    argv: list[str]
+    environment: dict[str, str]
+    ready_seconds: float
+    group: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+    def peak_memory_bytes(self) -> int:
+        """Upper bound of the resident memory the server's processes held at their peaks."""
+        return group_peak_resident_bytes(self.group)
+
+
+@contextmanager
+def serving(
+    command: list[str], model: Path, name: str, *, precision: str, device: str, max_length: int, seed: int, log: Path
+) -> Iterator[Server]:
+    """Serve `model` as `name` on the loopback interface, with a key of its own; stop it on every way out.
+
+    `command` is what starts vLLM's server, such as `[".../bin/vllm", "serve"]`. Prefix caching is off, because it
+    would make repeated timing passes look faster than they are. Raises StageError with the log's last lines.
+    """
+    port = _free_port()
+    argv = [
+        *command,
+        str(model),
+        *("--served-model-name", name, "--host", "127.0.0.1", "--port", str(port), "--dtype", precision),
+        *("--max-model-len", str(max_length), "--seed", str(seed), "--generation-config", "vllm"),
+        *("--no-enable-prefix-caching", "--enforce-eager"),
+    ]
+    settings = _environment(device)
+    key = secrets.token_urlsafe(24)
+    started = time.perf_counter()
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            env=os.environ | settings | {"VLLM_API_KEY": key},
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+    try:
+        _wait_until_ready(process, f"http://127.0.0.1:{port}", log)
+        yield Server(
+            name=name,
+            url=f"http://127.0.0.1:{port}",
+            key=key,
+            argv=argv,
+            environment=settings,
+            ready_seconds=time.perf_counter() - started,
+            group=process.pid,
+        )
+    finally:
+        stop_group(process)
+
+
+def _environment(device: str) -> dict[str, str]:
+    settings = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+    if device == "cpu":
+        # All cores serve (one is held back by default), a small cache suffices, and nothing is worth compiling
+        # in eager mode: the first log-probability request alone would wait 15 s for it.
+        settings |= {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_NUM_OF_RESERVED_CPU": "0", "TORCHDYNAMO_DISABLE": "1"}
+        settings["CUDA_VISIBLE_DEVICES"] = ""
+    return settings
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise StageError("server_crash", f"the server ended with status {process.returncode}:\n{tail(log)}")
+        try:
+            if httpx.get(f"{url}/health", timeout=2).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.2)
+    raise StageError("timeout", f"the server was not ready after {READY_TIMEOUT_SECONDS:.0f} s:\n{tail(log)}")
+
+
+def stop_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process and everything it started: SIGTERM first, SIGKILL for what is left after 5 s."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        if _group_gone(process, _STOP_SECONDS):
+            break
+    process.wait()
+
+
+def _group_gone(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        process.poll()
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def tail(log: Path, lines: int = 20) -> str:
+    """A log's last lines."""
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+
+
+def check_identity(server: Server, probes: list[Probe], precision: str) -> None:
+    """Prove that this server serves this run's merged model: by name, and by its log-probabilities of the probes.
+
+    Raises StageError("wrong_model") with both values; a stale, swapped or foreign model cannot pass.
+    """
+    with httpx.Client(base_url=server.url, headers=server.headers, timeout=300) as client:
+        served = [model["id"] for model in client.get("/v1/models").raise_for_status().json()["data"]]
+        if served != [server.name]:
+            raise StageError("wrong_model", f"the server at {server.url} serves {served}, not {server.name}")
+        for probe in probes:
+            found = _prompt_log_prob(client, server.name, probe.token_ids)
+            bound = _LOG_PROB_BOUND_PER_TOKEN[precision] * len(probe.token_ids)
+            if not abs(found - probe.log_prob) <= bound:
+                raise StageError(
+                    "wrong_model",
+                    f"the server's log-probability of a probe is {found:.3f}, the merged model's {probe.log_prob:.3f}; "
+                    f"at most {bound:.3f} apart was expected",
+                )
+
+
+def _prompt_log_prob(client: httpx.Client, name: str, token_ids: list[int]) -> float:
+    body = {"model": name, "prompt": token_ids, "max_tokens": 1, "temperature": 0, "prompt_logprobs": 0}
+    answer = client.post("/v1/completions", json=body).raise_for_status().json()
+    if answer["model"] != name:
+        raise StageError("wrong_model", f"the answer came from {answer['model']}, not {name}")
+    positions = answer["choices"][0]["prompt_logprobs"][1:]
+    return sum(
+        float(position[str(token)]["logprob"]) for position, token in zip(positions, token_ids[1:], strict=True)
+    )

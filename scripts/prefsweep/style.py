@@ -1,0 +1,53 @@
+"""How an answer reads, as numbers: emoji, length, repetition, language. Pure functions from text to value."""
+
+from functools import cache
+
+import emoji
+import regex
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+_WORD = regex.compile(r"\p{Han}|[\p{L}\p{N}--\p{Han}][\p{L}\p{M}\p{N}'’\-_--\p{Han}]*", regex.VERSION1)
+_TOKEN = regex.compile(
+    rf"{_WORD.pattern}|\p{{Extended_Pictographic}}|\p{{Regional_Indicator}}", regex.VERSION1
+)
+_TEXT_SYMBOLS = frozenset("©®™")
+_CONFIDENCE = 0.5
+
+UNDETERMINED = "und"
+
+
+def emoji_count(text: str) -> int:
+    """Emoji as a reader counts them: a ZWJ family, a flag, a skin tone or a keycap is one; © is none."""
+    return sum(found["emoji"] not in _TEXT_SYMBOLS for found in emoji.emoji_list(text))
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words; every Han character is a word of its own, punctuation and emoji are none."""
+    return [match.lower() for match in _WORD.findall(text)]
+
+
+def repetition(text: str, n: int = 4) -> float:
+    """Share of n-grams that occurred before in the same text: 1 − distinct / all, in [0, 1).
+
+    This is seq-rep-n of Welleck et al. 2019 (arXiv 1908.04319) over words and emoji, since small models loop
+    on either. A text of fewer than n of them repeats nothing: 0.
+    """
+    tokens = [match.lower() for match in _TOKEN.findall(text)]
+    grams = [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
+    return 1 - len(set(grams)) / len(grams) if grams else 0.0
+
+
+def language(text: str) -> str:
+    """ISO 639-1 code of the likeliest language, or `und` where py3langid gives it less than one half.
+
+    Emoji and digits are taken out first. Very short texts are mostly undetermined: the identifier is
+    calibrated.
+    """
+    letters = regex.sub(r"[^\p{L}\p{M}\p{P}\s]", "", text)
+    code, _ = _identifier().classify(letters)
+    return str(code)
+
+
+@cache
+def _identifier() -> LanguageIdentifier:
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True, min_confidence=_CONFIDENCE)

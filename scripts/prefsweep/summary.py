@@ -1,0 +1,102 @@
+"""The answer first: the headline, a few figures, what limits them, and how much of the study is in."""
+
+from collections.abc import Mapping
+
+from prefsweep.comparison import Comparison, MetricComparison, PointComparison
+from prefsweep.leaderboard import gibibytes, minutes, number, title_of
+from prefsweep.metrics import METRICS
+from prefsweep.plan import BASE
+from prefsweep.results import StudyResults
+from prefsweep.table import Row
+from prefsweep.wording import amount, count, difference_text
+
+
+def opening(comparison: Comparison) -> tuple[str, str]:
+    """The headline as a title and the sentences that support it."""
+    title, _, support = comparison.headline.partition(": ")
+    support = support.replace(comparison.primary_metric, title_of(comparison.primary_metric))
+    return title, support[:1].upper() + support[1:]
+
+
+def banner(study: StudyResults, *, partial: bool) -> str:
+    """`3 of 6 runs finished, 1 failed` whenever that is not all of them, and always on a partial report."""
+    finished, failed = len(study.with_status("finished")), len(study.with_status("failed"))
+    if finished == len(study.runs) and not partial:
+        return ""
+    start = "Partial report: " if partial else ""
+    return f"{start}{finished} of {count(len(study.runs), 'run')} finished, {failed} failed."
+
+
+def particulars(study: StudyResults) -> list[tuple[str, str]]:
+    """The study in a line: what was compared, on what."""
+    plan = study.plan
+    methods = list(dict.fromkeys(point.method for point in plan.points if point.method != BASE))
+    rows = study.audit.get("training_rows", plan.data.rows)
+    data = f"{plan.data.name}{' (synthetic)' if plan.data.synthetic else ''}"
+    return [
+        ("Model", plan.model.name),
+        ("Data", data if rows is None else f"{data}, {count(rows, 'training row')}"),
+        ("Methods", ", ".join(methods)),
+        ("Runs", f"{len(study.with_status('finished'))} of {len(study.runs)} finished"),
+        ("Device", plan.device),
+    ]
+
+
+def primary_metric(comparison: Comparison) -> dict[str, str]:
+    """The primary metric in words."""
+    metric = METRICS[comparison.primary_metric]
+    return {"title": title_of(metric.name), "description": metric.description}
+
+
+def tiles(comparison: Comparison, rows: Mapping[str, Row]) -> list[dict[str, str]]:
+    """The recommended point in a few figures; nothing when there is none."""
+    if comparison.recommended is None:
+        return []
+    point, unit = comparison.point(comparison.recommended), comparison.unit
+    primary = point.metrics.get(comparison.primary_metric)
+    found = [_difference_tile(comparison, primary)] if primary and primary.difference else []
+    if primary and primary.minimum_detectable_effect is not None:
+        found.append(
+            {
+                "name": "smallest detectable difference",
+                "value": amount(primary.minimum_detectable_effect, unit),
+                "note": "with 80 % power, over all points",
+            }
+        )
+    evidence = (
+        f"of {count(len(point.seeds_finished), 'seed')}; chosen on {comparison.development_prompts:,} others"
+    )
+    found.append({"name": "test prompts", "value": f"{comparison.test_prompts:,}", "note": evidence})
+    return found + _length_tile(comparison, point) + _cost_tile(rows[point.point])
+
+
+def caveats(study: StudyResults, comparison: Comparison) -> list[str]:
+    """Everything that limits the answer, each said once."""
+    recommended = comparison.point(comparison.recommended).caveats if comparison.recommended else []
+    of_data = study.audit.get("notices", [])
+    said = [*recommended, *comparison.notices, *study.plan.notices, *(text for text in of_data if text)]
+    return list(dict.fromkeys(str(text)[:1].upper() + str(text)[1:] for text in said))
+
+
+def _difference_tile(comparison: Comparison, primary: MetricComparison) -> dict[str, str]:
+    assert primary.difference is not None
+    value, _, interval = difference_text(primary.difference, comparison.unit).partition(" (")
+    name = f"{title_of(comparison.primary_metric)}, difference to base"
+    return {"name": name, "value": value, "note": interval.removesuffix(")")}
+
+
+def _length_tile(comparison: Comparison, point: PointComparison) -> list[dict[str, str]]:
+    measured = point.metrics.get("words")
+    base = next((p.metrics.get("words") for p in comparison.points if p.method == BASE), None)
+    if measured is None:
+        return []
+    note = f"on average; the base {base.mean.estimate:.0f}" if base else "on average"
+    return [{"name": "answer length", "value": f"{measured.mean.estimate:.0f} words", "note": note}]
+
+
+def _cost_tile(row: Row) -> list[dict[str, str]]:
+    seconds, peak = number(row, "train_seconds"), number(row, "peak_memory_bytes")
+    if seconds is None or peak is None:
+        return []
+    memory = f"at most {gibibytes(peak)} of memory"
+    return [{"name": "training per seed", "value": minutes(seconds), "note": memory}]

@@ -1,0 +1,77 @@
+"""From a study to its points: every combination of the listed values, each with an identity that content decides."""
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from prefsweep.files import sha256_of_json
+from prefsweep.methods import Method
+from prefsweep.plan import BASE, Point
+from prefsweep.study import StudyConfig, TrainSettings
+
+_SHORT_NAMES = {"learning_rate": "lr", "lora_rank": "r", "lora_alpha": "lora α", "batch_size": "batch"}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What every run of a study shares; part of each point's identity."""
+
+    model: str
+    template: str
+    data_revision: str
+    device: str
+
+
+def expand(config: StudyConfig, methods: dict[str, Method], inputs: Inputs) -> list[Point]:
+    """`base` and the grid of every method, in the study's order. Equal points are kept once.
+
+    A point's id is `<method>-<8 hex>` of its resolved settings and `inputs`, so that a new swept key or a new label
+    leaves the points whose settings are unchanged where they are.
+    """
+    grids = {name: _grid(config, methods[name]) for name in _study_order(config)}
+    varying = _varying_train_keys(grids)
+    points = [_base(inputs)]
+    for name, grid in grids.items():
+        for settings in grid:
+            label = _label(methods[name], settings, varying)
+            objective = methods[name].filled_objective(settings)
+            point_id = f"{name}-{_identity(name, settings, inputs)}"
+            points.append(Point(id=point_id, method=name, label=label, settings=settings, objective=objective))
+    return list({point.id: point for point in points}.values())
+
+
+def _base(inputs: Inputs) -> Point:
+    objective = "none: the model as it was found"
+    return Point(id=f"{BASE}-{_identity(BASE, {}, inputs)}", method=BASE, label=BASE, settings={}, objective=objective)
+
+
+def _study_order(config: StudyConfig) -> list[str]:
+    return [name for name in type(config.methods).model_fields if name in config.methods.model_fields_set]
+
+
+def _grid(config: StudyConfig, method: Method) -> list[dict[str, Any]]:
+    section = getattr(config.methods, method.method)
+    values = {name: [knob.default] for name, knob in method.knobs.items()}
+    values |= {name: [field.default] for name, field in TrainSettings.model_fields.items()}
+    values |= config.train.model_dump(exclude_none=True)
+    values |= section.model_dump(exclude_none=True)
+    return [dict(zip(values, combination, strict=True)) for combination in product(*values.values())]
+
+
+def _identity(method: str, settings: dict[str, Any], inputs: Inputs) -> str:
+    return sha256_of_json([method, settings, inputs.__dict__])[:8]
+
+
+def _varying_train_keys(grids: dict[str, list[dict[str, Any]]]) -> list[str]:
+    everything = [settings for grid in grids.values() for settings in grid]
+    return [key for key in TrainSettings.model_fields if len({settings[key] for settings in everything}) > 1]
+
+
+def _label(method: Method, settings: dict[str, Any], varying: list[str]) -> str:
+    knobs = [f"{spec.symbol}={settings[knob]:g}" for knob, spec in method.knobs.items()]
+    shared = [f"{_SHORT_NAMES.get(key, key)}={_shown(settings[key])}" for key in varying]
+    return " ".join([method.method, *knobs, *shared])
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

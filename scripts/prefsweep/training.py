@@ -1,0 +1,165 @@
+"""One LoRA by ms-swift, in this process, with every step recorded and nothing counted that did not really train.
+
+ms-swift hides non-finite losses from its logs and skips updates with non-finite gradients; the recorder sees the raw
+values and stops the run at the first one.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from swift.pipelines.train.rlhf import SwiftRLHF
+from transformers import TrainerCallback
+
+from prefsweep.failures import StageError
+from prefsweep.records import TrainStep
+
+_FIRST_LOSS_TOLERANCE = {"float32": 1e-3, "bfloat16": 2e-2}
+
+
+@dataclass
+class Training:
+    """What one run of the engine left behind."""
+
+    checkpoint: Path
+    rows: int
+    steps: int
+    sequences: int
+    tokens: int | None
+    history: list[TrainStep]
+    seconds: float
+    trainable_parameters: int
+
+
+class _Recorder(TrainerCallback):  # type: ignore[misc]
+    """Collects what the engine logs and fails the run at the first loss or gradient that is not finite."""
+
+    def __init__(self) -> None:
+        self.history: list[TrainStep] = []
+        self.started = 0.0
+        self.seconds = 0.0
+        self._last = 0.0
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        self.started = self._last = time.perf_counter()
+
+    def on_train_end(self, *_: Any, **__: Any) -> None:
+        self.seconds = time.perf_counter() - self.started
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **__: Any) -> None:
+        if not logs or "loss" not in logs:
+            return
+        now = time.perf_counter()
+        step = _train_step(state.global_step, logs, now - self._last)
+        self._last = now
+        self.history.append(step)
+        if step.loss is None or (step.grad_norm is None and logs.get("grad_norm") is not None):
+            raise StageError("nan", f"step {step.step}: loss {logs['loss']}, gradient norm {logs['grad_norm']}")
+
+
+def _train_step(step: int, logs: dict[str, Any], seconds: float) -> TrainStep:
+    def number(key: str) -> float | None:
+        value = logs[key] if key in logs else math.nan
+        return float(value) if math.isfinite(float(value)) else None
+
+    return TrainStep(
+        step=step,
+        epoch=float(logs["epoch"]),
+        loss=number("loss"),
+        grad_norm=number("grad_norm"),
+        learning_rate=float(logs["learning_rate"]),
+        reward_margin=number("rewards/margins"),
+        reward_accuracy=number("rewards/accuracies"),
+        chosen_reward=number("rewards/chosen"),
+        rejected_reward=number("rewards/rejected"),
+        chosen_log_prob=number("logps/chosen"),
+        rejected_log_prob=number("logps/rejected"),
+        kl=number("kl"),
+        seconds=seconds,
+    )
+
+
+@dataclass
+class _Counter:
+    """Sequences and tokens that went through the policy."""
+
+    sequences: int = 0
+    tokens: int = 0
+
+    def add(self, batch: dict[str, Any]) -> None:
+        for name, value in batch.items():
+            if name.endswith("input_ids") and "KL" not in name and isinstance(value, torch.Tensor):
+                self.sequences += value.shape[0]
+            if name.endswith("attention_mask") and "KL" not in name and isinstance(value, torch.Tensor):
+                self.tokens += int(value.sum())
+
+
+class RecordedRLHF(SwiftRLHF):  # type: ignore[misc]
+    """`swift rlhf` with a recorder on its trainer; settings, data and optimisation are the engine's own."""
+
+    def train(self, trainer: Any) -> Any:
+        self.recorder = _Recorder()
+        self.counter = _Counter()
+        self.trained_rows = len(trainer.train_dataset)
+        self.trainable = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
+        trainer.add_callback(self.recorder)
+        training_step = trainer.training_step
+
+        def checked_step(model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            self.counter.add(inputs)
+            loss = training_step(model, inputs, *args, **kwargs)
+            if not torch.isfinite(loss).all():
+                raise StageError("nan", f"step {trainer.state.global_step + 1}: the loss is {loss.item()}")
+            return loss
+
+        trainer.training_step = checked_step
+        return super().train(trainer)
+
+
+def train(arguments: list[str]) -> Training:
+    """Run ms-swift with these command-line arguments. Raises StageError when a step is not finite."""
+    pipeline = RecordedRLHF(arguments)
+    pipeline.main()
+    return Training(
+        checkpoint=Path(pipeline.train_msg["last_model_checkpoint"]),
+        rows=pipeline.trained_rows,
+        steps=pipeline.train_msg["global_step"],
+        sequences=pipeline.counter.sequences,
+        tokens=pipeline.counter.tokens or None,
+        history=pipeline.recorder.history,
+        seconds=pipeline.recorder.seconds,
+        trainable_parameters=pipeline.trainable,
+    )
+
+
+def adapter_norm(directory: Path) -> float:
+    """Frobenius norm over all LoRA B matrices of a saved adapter: zero as long as nothing was learnt."""
+    weights = load_file(directory / "adapter_model.safetensors")
+    squares = sum(float(value.double().square().sum()) for name, value in weights.items() if "lora_B" in name)
+    return math.sqrt(squares)
+
+
+def check_training(
+    training: Training, *, norm: float, rows: int, steps: int, first_loss: float | None, precision: str
+) -> None:
+    """The gate before an adapter counts: all rows, all steps, the theory's first loss, something learnt.
+
+    Raises StageError with the expected and the found value.
+    """
+    if training.rows != rows:
+        raise StageError("data", f"the engine trained on {training.rows} rows, {rows} were prepared")
+    if training.steps != steps:
+        raise StageError("data", f"the engine made {training.steps} optimiser steps, {steps} were expected")
+    found = training.history[0].loss
+    if first_loss is not None and (found is None or abs(found - first_loss) > _FIRST_LOSS_TOLERANCE[precision]):
+        raise StageError(
+            "model",
+            f"the first loss is {found}, theory gives {first_loss:.6f} for an untrained adapter",
+            "The reference is not the base model: check lora settings and train.engine for initialisations.",
+        )
+    if norm == 0:
+        raise StageError("no_effect", "every LoRA B matrix is zero after training")

@@ -1,0 +1,78 @@
+"""Canonical rows in the form ms-swift reads: `messages` + `rejected_response`, or `messages` + `label`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from prefsweep.files import read_jsonl, write_jsonl
+from prefsweep.records import HeldOutPrompt, LabelledRow, Pair
+
+DataForm = Literal["pairs", "labelled"]
+
+
+def write_training_rows(form: DataForm, data_directory: Path, target: Path) -> Path:
+    """Write the rows every method with this form of data trains on; returns `target`."""
+    if form == "pairs":
+        pairs = [Pair.model_validate(row) for row in read_jsonl(data_directory / "pairs.jsonl")]
+        write_jsonl(target, map(_engine_pair, pairs))
+    else:
+        rows = [LabelledRow.model_validate(row) for row in read_jsonl(data_directory / "labelled.jsonl")]
+        write_jsonl(target, map(_engine_label, rows))
+    return target
+
+
+def write_heldout_rows(form: DataForm, data_directory: Path, target: Path) -> Path:
+    """Write the development half of the held-out pairs, for the loss during training; returns `target`.
+
+    The half that results are reported on stays unseen.
+    """
+    prompts = [HeldOutPrompt.model_validate(row) for row in read_jsonl(data_directory / "heldout.jsonl")]
+    pairs = [
+        Pair(id=p.id, cluster=p.cluster, messages=p.messages, chosen=p.chosen, rejected=p.rejected)
+        for p in prompts
+        if p.half == "development" and p.chosen is not None and p.rejected is not None
+    ]
+    write_jsonl(
+        target, map(_engine_pair, pairs) if form == "pairs" else map(_engine_label, derived_labels(pairs))
+    )
+    return target
+
+
+def count_rows(path: Path) -> int:
+    """The rows of a file written here."""
+    with path.open("rb") as stream:
+        return sum(1 for _ in stream)
+
+
+def derived_labels(pairs: Sequence[Pair]) -> list[LabelledRow]:
+    """KTO's rows from exactly these pairs: every chosen answer desirable, every rejected one not.
+
+    Desirable and undesirable rows alternate, each followed by a row of another pair: KTO estimates its
+    KL term from a prompt with the next row's answer.
+    """
+    half = (len(pairs) + 1) // 2
+    rows = []
+    for index, pair in enumerate(pairs):
+        other = pairs[(index + half) % len(pairs)]
+        for source, answer, desirable in ((pair, pair.chosen, True), (other, other.rejected, False)):
+            name = f"{source.id}.{'chosen' if desirable else 'rejected'}"
+            rows.append(
+                LabelledRow(
+                    id=name,
+                    cluster=source.cluster,
+                    messages=source.messages,
+                    answer=answer,
+                    desirable=desirable,
+                )
+            )
+    return rows
+
+
+def _engine_pair(pair: Pair) -> dict[str, Any]:
+    answer = {"role": "assistant", "content": pair.chosen}
+    return {"messages": [*pair.messages, answer], "rejected_response": pair.rejected}
+
+
+def _engine_label(row: LabelledRow) -> dict[str, Any]:
+    answer = {"role": "assistant", "content": row.answer}
+    return {"messages": [*row.messages, answer], "label": row.desirable}

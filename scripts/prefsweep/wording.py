@@ -1,0 +1,58 @@
+"""Numbers in sentences: shares as per cent and percentage points, signs, counts, p-values."""
+
+import math
+from collections.abc import Sequence
+
+from prefsweep.statistics import Interval
+
+
+def count(number: int, noun: str) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def sample_text(prompts: int, difference: Interval) -> str:
+    """`30 prompts and 1 seed`."""
+    return f"{count(prompts, 'prompt')} and {count(difference.seeds, 'seed')}"
+
+
+def difference_text(difference: Interval, unit: str) -> str:
+    """A difference with its interval: `+5.1 pp (95 % interval +1.2 to +9.0 pp)`."""
+    low = signed(difference.low, unit).removesuffix(_suffix(unit))
+    return f"{signed(difference.estimate, unit)} (95 % interval {low} to {signed(difference.high, unit)})"
+
+
+def value_text(value: float, unit: str) -> str:
+    """A mean in its unit: shares as per cent."""
+    return f"{100 * value:.1f} %" if unit == "share" else f"{_plain(value)} {unit}"
+
+
+def amount(value: float, unit: str) -> str:
+    """The size of a difference in its unit: shares as percentage points, else three significant digits."""
+    return f"{_plain(abs(value), unit == 'share')}{_suffix(unit)}"
+
+
+def signed(value: float, unit: str) -> str:
+    """A difference with its sign."""
+    return f"{'-' if value < 0 else '+'}{amount(value, unit)}".replace("-", "−")
+
+
+def probability(p: float | None) -> str:
+    """A p-value as people write it."""
+    return "unknown" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def joined(names: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _suffix(unit: str) -> str:
+    return " pp" if unit == "share" else f" {unit}"
+
+
+def _plain(value: float, share: bool = False) -> str:
+    if share:
+        return f"{100 * value:.1f}"
+    digits = 2 if value == 0 else min(max(0, 2 - math.floor(math.log10(abs(value)))), 6)
+    return f"{value:,.{digits}f}"

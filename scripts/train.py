@@ -1,0 +1,109 @@
+"""Train one run's LoRA with ms-swift; steps, losses, time and memory go to train.json, the circumstances to run.json."""
+
+import argparse
+import shutil
+import time
+from pathlib import Path
+
+STARTED = time.perf_counter()
+
+from prefsweep.failures import recorded  # noqa: E402
+from prefsweep.files import published_directory, write_json  # noqa: E402
+from prefsweep.memory import peak_memory  # noqa: E402
+from prefsweep.methods import Method, load_method  # noqa: E402
+from prefsweep.plan import Plan, Point  # noqa: E402
+from prefsweep.records import TrainRecord, hashed_files, sha256_of  # noqa: E402
+from prefsweep.swift_settings import as_arguments, expected_steps, swift_settings  # noqa: E402
+from prefsweep.training_rows import count_rows, write_heldout_rows, write_training_rows  # noqa: E402
+from prefsweep.provenance import circumstances, installed_versions  # noqa: E402
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--plan", type=Path, required=True, help="results/<study>/plan.json")
+    parser.add_argument("--run", required=True, help="<point>/seed-<n>")
+    parser.add_argument("--method", type=Path, required=True, help="config/methods/<method>.yaml")
+    parser.add_argument("--model", type=Path, required=True, help="folder of the base model")
+    parser.add_argument("--data", type=Path, required=True, help="results/<study>/data")
+    parser.add_argument("--output", type=Path, required=True, help="the run's folder")
+    options = parser.parse_args()
+    with recorded(options.run, "train", options.output):
+        run(options)
+
+
+def run(options: argparse.Namespace) -> None:
+    plan = Plan.read(options.plan)
+    point, seed = plan.point_of(options.run), plan.run(options.run).seed
+    method = load_method(options.method)
+    work = options.output.resolve() / "training"
+    shutil.rmtree(work, ignore_errors=True)
+    rows = write_training_rows(method.data, options.data, work / "rows.jsonl")
+    settings = swift_settings(
+        method,
+        point.settings,
+        seed=seed,
+        model=options.model.resolve(),
+        model_type=plan.model.model_type,
+        template=plan.model.template,
+        rows=rows,
+        heldout=write_heldout_rows(method.data, options.data, work / "heldout.jsonl"),
+        output=work / "checkpoints",
+    )
+    write_json(options.output / "settings.json", settings)
+    record = train_and_check(options, point, method, settings, rows)
+    hashes = {"rows_sha256": sha256_of(rows), "settings_sha256": sha256_of(options.output / "settings.json")}
+    write_json(options.output / "run.json", circumstances(plan, options.run) | hashes)
+    record.write(options.output / "train.json")
+    shutil.rmtree(work)
+
+
+def train_and_check(
+    options: argparse.Namespace, point: Point, method: Method, settings: dict[str, object], rows: Path
+) -> TrainRecord:
+    """Run the engine, pass the gate, publish the adapter; the record is its manifest."""
+    from prefsweep import training  # loads torch and ms-swift
+
+    arguments = as_arguments(settings)
+    result = training.train(arguments)
+    norm = training.adapter_norm(result.checkpoint)
+    row_count = count_rows(rows)
+    pairs = row_count // 2 if method.data == "labelled" else row_count
+    steps = expected_steps(method, point.settings, pairs)
+    first_loss = method.expected_first_loss(point.settings)
+    training.check_training(
+        result,
+        norm=norm,
+        rows=row_count,
+        steps=steps,
+        first_loss=first_loss,
+        precision=point.settings["precision"],
+    )
+    adapter = options.output / "adapter"
+    with published_directory(adapter) as directory:
+        for name in ("adapter_config.json", "adapter_model.safetensors", "args.json"):
+            shutil.copy2(result.checkpoint / name, directory / name)
+    peak, kind = peak_memory()
+    return TrainRecord(
+        run=options.run,
+        argv=["swift", "rlhf", *arguments],
+        adapter=hashed_files(adapter),
+        adapter_norm=norm,
+        trainable_parameters=result.trainable_parameters,
+        rows=result.rows,
+        expected_rows=row_count,
+        steps=result.steps,
+        expected_steps=steps,
+        sequences=result.sequences,
+        tokens=result.tokens,
+        expected_first_loss=first_loss,
+        history=result.history,
+        train_seconds=result.seconds,
+        total_seconds=time.perf_counter() - STARTED,
+        peak_memory_bytes=peak,
+        memory_kind=kind,
+        versions=installed_versions(),
+    )
+
+
+if __name__ == "__main__":
+    main()

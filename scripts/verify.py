@@ -1,0 +1,55 @@
+"""Check a finished study: every hashed file is unchanged, and the report follows from the records, byte for byte."""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from prefsweep.provenance import artefacts
+from prefsweep.records import read_document
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--study-directory", type=Path, required=True, help="results/<study>")
+    directory = parser.parse_args().study_directory
+    if not (directory / "provenance.json").exists():
+        print(f"{directory} has no provenance.json: the study has not finished; run snakemake first", file=sys.stderr)
+        return 1
+    problems = [*changed_files(directory), *underived_files(directory)]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print(f"{directory}: {len(problems)} problems" if problems else f"{directory}: every file is as it was recorded")
+    return 1 if problems else 0
+
+
+def changed_files(directory: Path) -> list[str]:
+    """Files whose hash is not the recorded one, or that are missing or new."""
+    recorded = read_document(directory / "provenance.json")["files"]
+    found = {file.name: file.sha256 for file in artefacts(directory)}
+    names = sorted(recorded.keys() | found.keys())
+    return [f"{name}: {state(name, recorded, found)}" for name in names if recorded.get(name) != found.get(name)]
+
+
+def state(name: str, recorded: dict[str, str], found: dict[str, str]) -> str:
+    if name not in found:
+        return "is missing"
+    return "was changed after the report" if name in recorded else "was not there when the report was made"
+
+
+def underived_files(directory: Path) -> list[str]:
+    """Report files that the records no longer give."""
+    compare = Path(__file__).with_name("compare.py")
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [sys.executable, str(compare), "--study-directory", str(directory), "--output", scratch]
+        subprocess.run(command, check=True)
+        return [
+            f"report/{path.name}: does not follow from the records"
+            for path in sorted(Path(scratch).iterdir())
+            if path.read_bytes() != (directory / "report" / path.name).read_bytes()
+        ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

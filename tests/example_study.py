@@ -1,0 +1,305 @@
+"""A results folder with made-up numbers, built from the real records: for tests of the report, never for a report."""
+
+import math
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prefsweep.files import write_json, write_jsonl
+from prefsweep.metrics import score_run
+from prefsweep.plan import (
+    BASE,
+    Estimate,
+    GenerateSettings,
+    Plan,
+    PlannedData,
+    PlannedModel,
+    Point,
+    Run,
+    run_directory,
+)
+from prefsweep.records import (
+    Evaluation,
+    Failure,
+    FileHash,
+    Generation,
+    HeldOutPrompt,
+    MergeRecord,
+    PairScore,
+    Percentiles,
+    Probe,
+    Throughput,
+    TimedPass,
+    TrainRecord,
+    TrainStep,
+)
+
+METHODS = ("dpo", "orpo", "simpo", "kto", "cpo")
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "dpo": {"beta": 0.1},
+    "orpo": {"lambda": 0.1},
+    "simpo": {"beta": 2.5, "gamma_beta_ratio": 0.5},
+    "kto": {"beta": 0.1, "desirable_weight": 1.0, "undesirable_weight": 1.0},
+    "cpo": {"beta": 0.1, "alpha": 1.0},
+}
+_SHARED: dict[str, Any] = {"learning_rate": 2e-4, "lora_rank": 8, "epochs": 1, "micro_batch_size": None}
+_STRENGTH = {BASE: 0.0, "dpo": 0.9, "orpo": 0.35, "simpo": 1.1, "kto": 0.6, "cpo": 0.75}
+_EMOJI = {BASE: 0, "dpo": 2, "orpo": 3, "simpo": 2, "kto": 1, "cpo": 6}
+_VERSIONS = {"python": "3.11.2", "torch": "2.13.0", "ms-swift": "4.6.0", "vllm": "0.32.0"}
+_HASH = "0123456789abcdef" * 4
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the made-up study looks like."""
+
+    methods: tuple[str, ...] = METHODS
+    seeds: tuple[int, ...] = (0,)
+    variants: int = 1
+    """Points per method."""
+    heldout: int = 64
+    showcase: int = 4
+    steps: int = 36
+    failed: tuple[str, ...] = ()
+    """Methods whose runs failed while training."""
+    unfinished: tuple[str, ...] = ()
+    """Methods (or base) whose runs have left nothing yet."""
+    text: Callable[[str], str] = field(default=lambda text: text)
+    """Applied to every piece of free text: prompts, answers, labels, names and messages."""
+
+
+def build_study(directory: Path, shape: Shape | None = None) -> Path:
+    """Write a study's results folder below `directory`, the same for the same shape; returns the folder."""
+    shape = shape or Shape()
+    plan = _plan(shape)
+    folder = directory / plan.study
+    prompts = _prompts(shape)
+    plan.write(folder / "plan.json")
+    write_jsonl(folder / "data" / "heldout.jsonl", (prompt.model_dump() for prompt in prompts))
+    write_json(folder / "data" / "data.json", _audit(shape))
+    for run in plan.runs:
+        method = plan.point_of(run.id).method
+        if method in shape.failed:
+            _failed_run(folder, run, shape)
+        elif method not in shape.unfinished:
+            _finished_run(folder, run, plan.point_of(run.id), prompts, shape)
+    return folder
+
+
+def _plan(shape: Shape) -> Plan:
+    points = [_point(BASE, 0, shape)]
+    points += [
+        _point(method, variant, shape) for method in shape.methods for variant in range(shape.variants)
+    ]
+    estimate = Estimate(steps=shape.steps, sequences=288, seconds=60.0, disk_bytes=1 << 28)
+    runs = [
+        Run(id=f"{point.id}/seed-{seed}", point=point.id, seed=seed, estimate=estimate)
+        for point in points
+        for seed in (shape.seeds if point.method != BASE else shape.seeds[:1])
+    ]
+    text = shape.text
+    return Plan(
+        study="example",
+        device="cpu",
+        primary_metric="preference_accuracy",
+        seeds=list(shape.seeds),
+        smallest_effect=0.02,
+        model=PlannedModel(
+            name=text("smollm2-135m-instruct"), directory="models/smollm2-135m-instruct", model_type="llama",
+            template="chatml", revision=_HASH, source=text("a wheel"), licence="Apache-2.0",
+        ),
+        data=PlannedData(
+            name=text("emoji-en"), source=text("data/emoji-en.jsonl"), revision=_HASH, licence="Apache-2.0",
+            synthetic=True, rows=160, heldout_rows=shape.heldout,
+        ),
+        generate=GenerateSettings(
+            max_tokens=128, temperature=0.0, concurrency=[1, 8], repeats=3, timed_tokens=64, timed_requests=8
+        ),
+        tasks=["preference-accuracy", "held-out-perplexity"],
+        points=points,
+        runs=runs,
+        notices=[text("Every method is run at one setting only.")],
+    )  # fmt: skip
+
+
+def _point(method: str, variant: int, shape: Shape) -> Point:
+    if method == BASE:
+        return Point(
+            id=f"{BASE}-00000000",
+            method=BASE,
+            label=BASE,
+            settings={},
+            objective=shape.text("none: not trained"),
+        )
+    settings = _SETTINGS[method] | _SHARED | {"learning_rate": 2e-4 * (1 + variant)}
+    knob, value = next(iter(settings.items()))
+    return Point(
+        id=f"{method}-{variant:08x}",
+        method=method,
+        label=shape.text(f"{method} {knob}={value:g} lr={settings['learning_rate']:g}"),
+        settings=settings,
+        objective=shape.text("−log σ(0.1·[(log π(w) − log π₀(w)) − (log π(l) − log π₀(l))])"),
+    )
+
+
+def _prompts(shape: Shape) -> list[HeldOutPrompt]:
+    asked = ("How do I keep basil alive?", "What is a good walk after rain?", "Why is my bread flat?")
+    text = shape.text
+
+    def prompt(index: int, showcase: bool) -> HeldOutPrompt:
+        return HeldOutPrompt(
+            id=f"{'s' if showcase else 'h'}{index:04d}",
+            cluster=f"{'s' if showcase else 'h'}{index:04d}",
+            part="showcase" if showcase else "heldout",
+            half=None if showcase else ("development", "test")[index % 2],
+            messages=[{"role": "user", "content": text(f"{asked[index % 3]} (case {index})")}],
+            chosen=None if showcase else text("Give it sun and a sip of water every morning! 🌿☀️"),
+            rejected=None if showcase else text("Place it in sunlight and water it daily."),
+        )
+
+    return [prompt(i, True) for i in range(shape.showcase)] + [prompt(i, False) for i in range(shape.heldout)]
+
+
+def _audit(shape: Shape) -> dict[str, Any]:
+    lengths = {"mean": 151.2, "p50": 148.0, "p95": 252.0, "longest": 301}
+    return {
+        "training_rows_in": 168,
+        "training_rows": 160,
+        "training_dropped": {"identical answers": 6, shape.text("too long"): 2},
+        "heldout_rows": shape.heldout,
+        "halves": {"development": {"rows": 32, "prompts": 32}, "test": {"rows": 32, "prompts": 32}},
+        "training_lengths": {"chosen_characters": lengths, "rejected_characters": lengths},
+        "longer_answer_accuracy": 0.78,
+        "files": [{"name": shape.text("pairs.jsonl"), "bytes": 41210, "sha256": _HASH}],
+        "notices": [shape.text("the chosen answer is the longer one in 78% of held-out pairs")],
+    }
+
+
+def _finished_run(
+    folder: Path, run: Run, point: Point, prompts: Sequence[HeldOutPrompt], shape: Shape
+) -> None:
+    chance = random.Random(f"{run.id}")
+    directory = run_directory(folder, run.id)
+    write_json(
+        directory / "run.json",
+        {
+            "run": run.id,
+            "argv": ["swift", "rlhf", shape.text("--beta")],
+            "versions": _VERSIONS,
+            "seed": run.seed,
+        },
+    )
+    if point.method != BASE:
+        train_record(run, point, chance, shape).write(directory / "train.json")
+    merge_record(run, point).write(directory / "merge.json")
+    throughput(run, chance).write(directory / "throughput.json")
+    generations = [generation(prompt, point.method, chance, shape) for prompt in prompts]
+    write_jsonl(directory / "generations.jsonl", (row.model_dump() for row in generations))
+    evaluation = evaluation(run, point, prompts, chance)
+    evaluation.write(directory / "evaluation.json")
+    score_run(prompts, generations, evaluation).write(directory / "scores.json")
+
+
+def _failed_run(folder: Path, run: Run, shape: Shape) -> None:
+    Failure(
+        run=run.id,
+        stage="train",
+        failure="nan",
+        message=shape.text("the loss was not finite at step 7"),
+        remedy="Lower the learning rate, or train in float32.",
+        last_lines=[shape.text("step 6 loss 11.3"), shape.text("step 7 loss nan")],
+    ).write(run_directory(folder, run.id) / "failure-train.json")
+
+
+def train_record(run: Run, point: Point, chance: random.Random, shape: Shape) -> TrainRecord:
+    start = {"dpo": math.log(2), "kto": 0.5}.get(point.method, 2.2)
+    history = [
+        _train_step(step, start, point.method, chance, shape.steps) for step in range(1, shape.steps + 1)
+    ]
+    return TrainRecord(
+        run=run.id, argv=["swift", "rlhf"], adapter=[FileHash(name="adapter.safetensors", bytes=9, sha256=_HASH)],
+        adapter_norm=1.5, trainable_parameters=2_442_240, rows=144, expected_rows=144, steps=shape.steps,
+        expected_steps=shape.steps, sequences=288, tokens=24_000, expected_first_loss=None, history=history,
+        train_seconds=58.0 + 40 * (point.method in ("dpo", "kto")) + chance.random(), total_seconds=101.5,
+        peak_memory_bytes=1_900_000_000, memory_kind="resident", versions=_VERSIONS,
+    )  # fmt: skip
+
+
+def _train_step(step: int, start: float, method: str, chance: random.Random, steps: int) -> TrainStep:
+    share = step / steps
+    margin = _STRENGTH[method] * (1 - math.exp(-3 * share)) * 2 + chance.gauss(0, 0.08)
+    return TrainStep(
+        step=step, epoch=share, loss=start * math.exp(-1.4 * share) + chance.gauss(0, 0.03) + 0.05,
+        grad_norm=1.0, learning_rate=2e-4 * (1 - share), reward_margin=margin,
+        reward_accuracy=None if method == "kto" else min(1.0, 0.5 + 0.5 * share + chance.gauss(0, 0.03)),
+        chosen_reward=margin / 2, rejected_reward=-margin / 2, chosen_log_prob=-40.0, rejected_log_prob=-60.0,
+        kl=None, seconds=1.5,
+    )  # fmt: skip
+
+
+def merge_record(run: Run, point: Point) -> MergeRecord:
+    trained = point.method != BASE
+    return MergeRecord(
+        run=run.id, argv=["swift", "export"], model=[FileHash(name="model.safetensors", bytes=9, sha256=_HASH)],
+        parity_max_abs_logit_difference=3e-6 if trained else None, parity_bound=1e-5,
+        change_max_abs_logit_difference=2.5 if trained else None,
+        probes=[Probe(token_ids=[1, 2], log_prob=-3.0, greedy_token_id=5)], eos_token_ids=[2], pad_token_id=2,
+        chat_template_sha256=_HASH, total_seconds=21.0, peak_memory_bytes=1_200_000_000, versions=_VERSIONS,
+    )  # fmt: skip
+
+
+def throughput(run: Run, chance: random.Random) -> Throughput:
+    def latency(middle: float) -> Percentiles:
+        return Percentiles(
+            mean_seconds=middle, p50_seconds=middle, p95_seconds=middle * 1.3, p99_seconds=middle * 1.5
+        )
+
+    passes = [
+        TimedPass(
+            concurrency=concurrency, repeat=repeat, requests=8, output_tokens=512,
+            wall_seconds=512 / ((22 if concurrency == 1 else 91) * (1 + chance.gauss(0, 0.006))),
+            ttft=latency(0.11 * concurrency**0.5), tpot=latency(0.04), itl=latency(0.04), e2e=latency(2.6),
+        )
+        for concurrency in (1, 8)
+        for repeat in range(3)
+    ]  # fmt: skip
+    return Throughput(
+        run=run.id, passes=passes, output_tokens_per_request=64, warm_up_requests=2, prefix_caching=False,
+        server_argv=["vllm", "serve"], server_environment={}, ready_seconds=58.0, natural_wall_seconds=40.0,
+        natural_output_tokens=4000, natural_concurrency=8, total_seconds=160.0, peak_memory_bytes=3_100_000_000,
+        versions=_VERSIONS,
+    )  # fmt: skip
+
+
+def generation(prompt: HeldOutPrompt, method: str, chance: random.Random, shape: Shape) -> Generation:
+    sentences = ["Give it bright light.", "Water it when the soil feels dry.", "Pinch the tips so that it branches.",
+                 "Turn the pot once a week.", "Keep it away from cold draughts."]  # fmt: skip
+    emoji = "".join(chance.choice("🌿✨😊💧☀") for _ in range(chance.randint(0, 2) + _EMOJI[method] - 1))
+    answer = " ".join(chance.sample(sentences, chance.randint(2, 5))) + (f" {emoji}" if emoji else "")
+    if method == "cpo" and chance.random() < 0.5:
+        answer += " So sunny and so green" * 4
+    return Generation(
+        prompt=prompt.id, part=prompt.part, answer=shape.text(answer),
+        finish_reason="length" if method == "cpo" and chance.random() < 0.4 else "stop",
+        prompt_tokens=30, output_tokens=len(answer) // 4, seconds=1.0,
+    )  # fmt: skip
+
+
+def evaluation(run: Run, point: Point, prompts: Iterable[HeldOutPrompt], chance: random.Random) -> Evaluation:
+    taste = random.Random("prompts")
+    strength = _STRENGTH[point.method] * 9
+    pairs = [
+        PairScore(
+            prompt=prompt.id, chosen_log_prob=-60 + strength + taste.gauss(-4, 8) + chance.gauss(0, 2),
+            rejected_log_prob=-60.0, chosen_characters=52, rejected_characters=41,
+        )
+        for prompt in prompts
+        if prompt.part == "heldout"
+    ]  # fmt: skip
+    return Evaluation(
+        run=run.id, pairs=pairs,
+        tasks={"preference-accuracy": {"acc": 0.7, "acc_norm": 0.65}, "held-out-perplexity": {"word_perplexity": 31.0}},
+        task_versions={"preference-accuracy": "1"}, total_seconds=32.0, versions=_VERSIONS,
+    )  # fmt: skip

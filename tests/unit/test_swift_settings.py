@@ -1,0 +1,134 @@
+"""What ms-swift is told: pure objectives, parity between methods, and the original experiment one by one."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prefsweep.methods import load_methods
+from prefsweep.study import TrainSettings, load_study
+from prefsweep.sweep import Inputs, expand
+from prefsweep.swift_settings import as_arguments, check_batches, expected_steps, swift_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+METHODS = load_methods(ROOT / "config" / "methods")
+TRAIN: dict[str, Any] = TrainSettings().model_dump()
+
+
+def engine(method: str, **knobs: Any) -> dict[str, Any]:
+    defaults = {name: knob.default for name, knob in METHODS[method].knobs.items()}
+    return swift_settings(
+        METHODS[method],
+        TRAIN | defaults | knobs,
+        seed=7,
+        model=Path("/model"),
+        model_type="llama",
+        template="chatml",
+        rows=Path("/rows.jsonl"),
+        heldout=Path("/heldout.jsonl"),
+        output=Path("/out"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "knobs", "flags"),
+    [
+        ("dpo", {"beta": 0.3}, {"rlhf_type": "dpo", "beta": 0.3}),
+        ("orpo", {"lambda": 0.2}, {"rlhf_type": "orpo", "beta": 0.2}),
+        ("cpo", {"beta": 0.3, "alpha": 0.5}, {"rlhf_type": "cpo", "beta": 0.3, "cpo_alpha": 0.5}),
+        (
+            "simpo",
+            {"beta": 2.5, "gamma_beta_ratio": 0.4},
+            {"rlhf_type": "simpo", "beta": 2.5, "simpo_gamma": 1.0, "cpo_alpha": 0},
+        ),
+        (
+            "kto",
+            {"beta": 0.3},
+            {"rlhf_type": "kto", "beta": 0.3, "desirable_weight": 1.0, "undesirable_weight": 1.0},
+        ),
+    ],
+)
+def test_objectives_are_what_their_papers_say(
+    method: str, knobs: dict[str, Any], flags: dict[str, Any]
+) -> None:
+    found = engine(method, **knobs)
+    assert {name: found[name] for name in flags} == flags
+    assert not {"rpo_alpha", "ref_model", "loss_type", "label_smoothing"} & found.keys()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_defaults_that_make_methods_differ_are_set(method: str) -> None:
+    found = engine(method)
+    expected = {"add_version": False, "strict": True, "seed": 7, "data_seed": 7, "loss_scale": "last_round"}
+    expected |= {"split_dataset_ratio": 0, "check_model": False, "report_to": ["none"]}
+    assert {name: found[name] for name in expected} == expected
+
+
+def test_kto_sees_as_many_sequences_and_steps_as_the_others() -> None:
+    pairs, labelled = engine("dpo", batch_size=16, micro_batch_size=2), engine("kto", batch_size=16, micro_batch_size=2)
+    rows = [
+        found["per_device_train_batch_size"] * found["gradient_accumulation_steps"] for found in (pairs, labelled)
+    ]
+    assert rows == [16, 32]
+    assert labelled["per_device_train_batch_size"] >= 4
+    knobs = {"batch_size": 16, "epochs": 3}
+    assert {expected_steps(METHODS[method], knobs, 100) for method in METHODS} == {21}
+
+
+def test_a_micro_batch_that_does_not_divide_the_batch_is_refused() -> None:
+    with pytest.raises(ValueError, match="micro_batch_size 3 does not divide batch_size 16"):
+        check_batches(TRAIN | {"micro_batch_size": 3})
+
+
+def test_arguments_are_those_swift_makes_of_its_settings_file() -> None:
+    assert as_arguments({"beta": 0.1, "dataset": ["/a", "/b"], "strict": True}) == [
+        *("--beta", "0.1", "--dataset", "/a", "/b", "--strict", "True")
+    ]
+
+
+ORIGINAL = {
+    "rlhf_type": "dpo",
+    "tuner_type": "lora",
+    "lora_rank": 8,
+    "lora_alpha": 32,
+    "target_modules": ["all-linear"],
+    "torch_dtype": "bfloat16",
+    "num_train_epochs": 1,
+    "per_device_train_batch_size": 1,
+    "gradient_accumulation_steps": 16,
+    "learning_rate": 1e-4,
+    "warmup_ratio": 0.05,
+    "max_length": 2048,
+    "eval_strategy": "steps",
+    "eval_steps": 100,
+    "save_strategy": "steps",
+    "save_steps": 100,
+    "save_total_limit": 2,
+    "logging_steps": 5,
+}
+
+
+def original() -> dict[str, Any]:
+    config = load_study(ROOT / "config" / "qwen2.5-0.5b-emoji.yaml", {}, METHODS)
+    point = next(p for p in expand(config, METHODS, Inputs("m", "qwen2_5", "d", "cuda")) if p.method == "dpo")
+    return swift_settings(
+        METHODS["dpo"],
+        point.settings,
+        seed=config.seeds[0],
+        model=Path("/model"),
+        model_type="qwen2",
+        template="qwen2_5",
+        rows=Path("/rows.jsonl"),
+        heldout=Path("/heldout.jsonl"),
+        output=Path("/out"),
+    )
+
+
+@pytest.mark.parametrize(("flag", "value"), ORIGINAL.items())
+def test_the_original_experiment_is_reproduced(flag: str, value: Any) -> None:
+    assert original()[flag] == value
+
+
+def test_the_original_prompt_is_shown() -> None:
+    dataset = (ROOT / "config" / "datasets" / "shareai-emoji.yaml").read_text()
+    assert "我最近感觉口渴，腹部剧痛，头晕目眩，身上热汗如雨。这种情况需要哪些中药来治疗？" in dataset

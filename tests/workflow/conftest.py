@@ -1,0 +1,125 @@
+"""A copy of the project with stub engines in place of the real environments, so that tests may edit it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from prefsweep.environments import lock_of
+from prefsweep.files import sha256_of
+from tests.tokenizer_model import write_tokenizer_model
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ("Snakefile", "rules", "scripts", "config", "profiles", "envs", "data", "tests")
+STUDY = """\
+study: tiny
+model: {{path: {model}, model_type: llama, template: chatml}}
+dataset: emoji-en
+device: cpu
+methods:
+  dpo: {{beta: 0.1}}
+  orpo: {{}}
+  simpo: {{}}
+  kto: {{}}
+  cpo: {{}}
+train: {{batch_size: 16}}
+"""
+
+
+@dataclass
+class Project:
+    """A checkout that Snakemake can run on."""
+
+    directory: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake on `study.yaml`; stdout and stderr together."""
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "study.yaml", *arguments]
+        return subprocess.run(
+            command,
+            cwd=self.directory,
+            env=os.environ | self.environment | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    def jobs(self, *arguments: str) -> dict[str, int]:
+        """Rule → number of jobs that would run now, `all` left out."""
+        output = self.snakemake("--dry-run", *arguments).stdout
+        assert "Building DAG of jobs" in output, output
+        counted: dict[str, int] = {}
+        for line in output.splitlines():
+            if line.startswith(("rule ", "localrule ")):
+                name = line.split()[1].rstrip(":")
+                counted[name] = counted.get(name, 0) + 1
+        counted.pop("all", None)
+        return counted
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace text that occurs exactly once in a file."""
+        file = self.directory / path
+        text = file.read_text()
+        assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {path}"
+        file.write_text(text.replace(old, new))
+
+    @property
+    def study(self) -> Path:
+        return self.directory / "results" / "tiny"
+
+
+def _write_stubs(environments: Path, project: Path) -> None:
+    """Interpreters that hand their arguments to the stub, each with a stamp that says it is up to date."""
+    stub = project / "tests" / "workflow" / "stub_engine.py"
+    for name in ("workflow", "train", "serve", "evaluate"):
+        python = environments / "cpu" / name / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.write_text(
+            f'#!/bin/sh\nPYTHONPATH="{project}/scripts:{project}" exec "{sys.executable}" "{stub}" "$@"\n'
+        )
+        python.chmod(0o755)
+        (environments / "cpu" / f"{name}.sha256").write_text(sha256_of(lock_of(name, "cpu")))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The study, run once to its end."""
+    directory = tmp_path_factory.mktemp("finished") / "project"
+    for name in COPIED:
+        source = ROOT / name
+        ignored = shutil.ignore_patterns("__pycache__")
+        if source.is_dir():
+            shutil.copytree(source, directory / name, symlinks=True, ignore=ignored)
+        else:
+            directory.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, directory / name)
+    _write_stubs(directory / ".envs", directory)
+    write_tokenizer_model(directory / "base-model")
+    (directory / "study.yaml").write_text(STUDY.format(model="base-model"))
+    project = Project(directory)
+    outcome = project.snakemake()
+    assert outcome.returncode == 0, outcome.stdout
+    return project
+
+
+@pytest.fixture
+def project(finished: Project, tmp_path: Path) -> Iterator[Project]:
+    """A copy of the finished study that one test may change."""
+    copy = tmp_path / "project"
+    shutil.copytree(finished.directory, copy, symlinks=True)
+    _repoint(copy, finished.directory)
+    yield Project(copy)
+    shutil.rmtree(copy)
+
+
+def _repoint(copy: Path, original: Path) -> None:
+    """The stubs name the project they belong to."""
+    for python in (copy / ".envs").glob("*/*/bin/python"):
+        python.write_text(python.read_text().replace(str(original), str(copy)))

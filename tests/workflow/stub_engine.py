@@ -1,0 +1,71 @@
+"""Stands in for the Python of an engine's environment: the same commands, records of the right form, in milliseconds.
+
+Only the workflow's behaviour is tested with it; nothing it writes is ever published. The environment variable
+STUB_FAIL names methods whose training fails.
+"""
+
+import json
+import os
+import random
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from prefsweep.failures import StageError, recorded
+from prefsweep.files import read_jsonl, write_json, write_jsonl
+from prefsweep.model_store import fetch_model
+from prefsweep.models import load_model_spec
+from prefsweep.plan import BASE, Plan
+from prefsweep.provenance import circumstances
+from prefsweep.records import HeldOutPrompt
+from tests import example_study as example
+
+SHAPE = example.Shape()
+
+
+def main(script: str, arguments: list[str]) -> None:
+    parser = ArgumentParser()
+    for option in ("plan", "run", "model", "data", "output", "models-dir"):
+        parser.add_argument(f"--{option}")
+    options, _ = parser.parse_known_args(arguments)
+    if script == "fetch":
+        fetch_model(load_model_spec(json.loads(options.model), Path()), Path(options.models_dir), None)
+        return
+    directory = Path(options.output)
+    with recorded(options.run, script, directory):
+        {"train": train, "merge": merge, "measure": measure}[script](options, directory)
+
+
+def train(options: Namespace, directory: Path) -> None:
+    plan = Plan.read(Path(options.plan))
+    point = plan.point_of(options.run)
+    if point.method in os.environ.get("STUB_FAIL", "").split():
+        raise StageError("nan", "step 7: the loss is nan")
+    write_json(directory / "run.json", circumstances(plan, options.run))
+    example.train_record(plan.run(options.run), point, chance(options), SHAPE).write(directory / "train.json")
+
+
+def merge(options: Namespace, directory: Path) -> None:
+    plan = Plan.read(Path(options.plan))
+    point = plan.point_of(options.run)
+    if point.method == BASE:
+        write_json(directory / "run.json", circumstances(plan, options.run))
+    example.merge_record(plan.run(options.run), point).write(directory / "merge.json")
+
+
+def measure(options: Namespace, directory: Path) -> None:
+    plan = Plan.read(Path(options.plan))
+    run, point = plan.run(options.run), plan.point_of(options.run)
+    prompts = [HeldOutPrompt.model_validate(row) for row in read_jsonl(Path(options.data) / "heldout.jsonl")]
+    generations = [example.generation(prompt, point.method, chance(options), SHAPE) for prompt in prompts]
+    write_jsonl(directory / "generations.jsonl", [row.model_dump() for row in generations])
+    example.throughput(run, chance(options)).write(directory / "throughput.json")
+    example.evaluation(run, point, prompts, chance(options)).write(directory / "evaluation.json")
+
+
+def chance(options: Namespace) -> random.Random:
+    return random.Random(options.run)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).stem, sys.argv[2:])

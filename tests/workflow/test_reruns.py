@@ -1,0 +1,105 @@
+"""What an edit re-runs: exactly the jobs it concerns, no more and no fewer."""
+
+import os
+import time
+
+import pytest
+
+from tests.workflow.conftest import Project
+
+REPORT = {"compare": 1, "attest": 1}
+WHOLE_RUN = {"train": 1, "merge": 1, "measure": 1, "score": 1}
+
+
+def test_a_finished_study_has_nothing_to_do(project: Project) -> None:
+    assert project.jobs() == {}
+    assert "Nothing to be done" in project.snakemake().stdout
+
+
+def test_touching_every_file_re_runs_nothing(project: Project) -> None:
+    later = time.time() + 3600
+    for folder in ("scripts", "rules", "config", "envs", "data"):
+        for path in (project.directory / folder).rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                os.utime(path, (later, later))
+    assert project.jobs() == {}
+
+
+def test_one_changed_hyperparameter_re_runs_that_point(project: Project) -> None:
+    project.edit("study.yaml", "dpo: {beta: 0.1}", "dpo: {beta: 0.2}")
+    assert project.jobs() == WHOLE_RUN | REPORT
+
+
+def test_a_new_value_keeps_the_old_point(project: Project) -> None:
+    before = {path.parent.parent.name for path in project.study.glob("runs/dpo-*/seed-0/train.json")}
+    project.edit("study.yaml", "dpo: {beta: 0.1}", "dpo: {beta: [0.1, 0.2]}")
+    assert project.jobs() == WHOLE_RUN | REPORT
+    assert project.snakemake().returncode == 0
+    after = {path.parent.parent.name for path in project.study.glob("runs/dpo-*/seed-0/train.json")}
+    assert before < after
+    assert len(after) == 2
+
+
+def test_a_new_swept_key_keeps_runs_whose_settings_are_unchanged(project: Project) -> None:
+    default = 1.0e-4
+    project.edit("study.yaml", "batch_size: 16", f"batch_size: 16, learning_rate: [{default}, 2.0e-4]")
+    assert project.jobs() == {name: 5 for name in WHOLE_RUN} | REPORT
+
+
+def test_a_new_seed_trains_every_method_once_more(project: Project) -> None:
+    project.edit("study.yaml", "device: cpu", "device: cpu\nseeds: [0, 1]")
+    assert project.jobs() == {name: 5 for name in WHOLE_RUN} | REPORT
+
+
+@pytest.mark.parametrize(
+    ("edited", "again"),
+    [
+        ("scripts/score.py", {"score": 6} | REPORT),
+        ("scripts/prefsweep/style.py", {"score": 6} | REPORT),
+        ("scripts/prefsweep/page.py", REPORT),
+        ("scripts/prefsweep/timing.py", {"measure": 6, "score": 6} | REPORT),
+        ("scripts/prefsweep/merging.py", {"merge": 6, "measure": 6, "score": 6} | REPORT),
+        ("scripts/prefsweep/training.py", {"train": 5, "merge": 5, "measure": 5, "score": 5} | REPORT),
+        ("scripts/attest.py", {"attest": 1}),
+    ],
+)
+def test_edited_code_re_runs_what_uses_it(project: Project, edited: str, again: dict[str, int]) -> None:
+    with (project.directory / edited).open("a") as stream:
+        stream.write("\n# edited\n")
+    assert project.jobs() == again
+
+
+def test_a_method_file_concerns_its_method_alone(project: Project) -> None:
+    with (project.directory / "config/methods/cpo.yaml").open("a") as stream:
+        stream.write("# edited\n")
+    assert project.jobs() == WHOLE_RUN | REPORT
+
+
+def test_generation_settings_do_not_retrain(project: Project) -> None:
+    with (project.directory / "study.yaml").open("a") as stream:
+        stream.write("generate: {max_tokens: 32}\n")
+    assert project.jobs() == {"measure": 6, "score": 6} | REPORT
+
+
+def test_a_new_lock_re_runs_what_uses_the_environment(project: Project) -> None:
+    with (project.directory / "envs/cpu/serve.txt").open("a") as stream:
+        stream.write("# edited\n")
+    assert project.jobs() == {"measure": 6, "score": 6} | REPORT
+
+
+def test_changed_data_is_a_new_study(project: Project) -> None:
+    pairs = project.directory / "data/emoji-en/pairs.jsonl"
+    pairs.write_text("".join(pairs.read_text().splitlines(keepends=True)[:-1]))
+    jobs = project.jobs()
+    assert jobs["prepare"] == 1
+    assert jobs["train"] == 5
+    assert jobs["merge"] == 6
+
+
+def test_moving_the_project_re_runs_nothing(project: Project) -> None:
+    moved = project.directory.with_name("elsewhere")
+    project.directory.rename(moved)
+    try:
+        assert Project(moved).jobs() == {}
+    finally:
+        moved.rename(project.directory)

@@ -45,7 +45,9 @@ PLAN_DIGEST = STUDY.plan.digest()
 METHODS = os.path.relpath(PLACES.methods)
 GPUS = 1 if DEVICE == "cuda" else 0
 TRAIN_THREADS = min(workflow.cores, 4)
-DATA_FILES = [os.path.relpath(path) for path in present_files(STUDY.dataset, PLACES.downloads).all]
+# Files from a hub are pinned by their revision, which is part of every run's identity.
+LOCAL_DATA = [] if STUDY.dataset.hub else present_files(STUDY.dataset, PLACES.downloads).all
+DATA_FILES = [os.path.relpath(path) for path in LOCAL_DATA]
 TASKS = task_files(STUDY.plan.tasks, PLACES.tasks)
 TASK_FILES = [os.path.relpath(task) for task in TASKS if task.endswith(".yaml")]
 

@@ -15,6 +15,7 @@ STARTED = time.perf_counter()
 from prefsweep.evaluation import as_evaluation, evaluate, task_rows  # noqa: E402
 from prefsweep.failures import StageError, recorded  # noqa: E402
 from prefsweep.files import read_jsonl, write_jsonl  # noqa: E402
+from prefsweep.gates import check_scored  # noqa: E402
 from prefsweep.generation import generate  # noqa: E402
 from prefsweep.plan import Plan  # noqa: E402
 from prefsweep.provenance import installed_versions  # noqa: E402
@@ -49,7 +50,9 @@ def run(options: argparse.Namespace) -> None:
     prompts = [HeldOutPrompt.model_validate(row) for row in read_jsonl(options.data / "heldout.jsonl")]
     pairs = [prompt for prompt in prompts if prompt.part == "heldout"]
     tokenizer = AutoTokenizer.from_pretrained(merged, local_files_only=True)
-    texts = [tokenizer.apply_chat_template(p.messages, tokenize=False, add_generation_prompt=True) for p in prompts]
+    texts = [
+        tokenizer.apply_chat_template(p.messages, tokenize=False, add_generation_prompt=True) for p in prompts
+    ]
     token_ids = [tokenizer.encode(text, add_special_tokens=False) for text in texts]
     longest = max(map(len, token_ids)) + longest_answer(tokenizer, pairs, plan.generate.max_tokens)
     server_log = options.output / "logs" / "server.log"
@@ -82,17 +85,21 @@ def run(options: argparse.Namespace) -> None:
             server,
             options.evaluate,
             task_files(plan.tasks, options.tasks),
-            task_rows(pairs, [text for prompt, text in zip(prompts, texts, strict=True) if prompt.part == "heldout"]),
+            task_rows(
+                pairs, [text for prompt, text in zip(prompts, texts, strict=True) if prompt.part == "heldout"]
+            ),
             tokenizer=merged,
             concurrency=max(plan.generate.concurrency),
             max_length=longest + ANSWER_ROOM,
             seed=seed,
             scratch=Path(scratch),
         )
+        evaluation = as_evaluation(options.run, document, pairs)
+        check_scored(merge.probes, evaluation.pairs, plan.generate.precision)
         progress("lm-eval done")
         peak = server.peak_memory_bytes()
     write_jsonl(options.output / "generations.jsonl", [generation.model_dump() for generation in generations])
-    as_evaluation(options.run, document, pairs).write(options.output / "evaluation.json")
+    evaluation.write(options.output / "evaluation.json")
     Throughput(
         run=options.run,
         passes=passes,

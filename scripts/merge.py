@@ -8,10 +8,11 @@ STARTED = time.perf_counter()
 
 from prefsweep.failures import recorded  # noqa: E402
 from prefsweep.files import published_directory, read_jsonl, sha256_of, write_json  # noqa: E402
+from prefsweep.gates import PARITY_BOUND, check_merge  # noqa: E402
 from prefsweep.memory import peak_memory  # noqa: E402
 from prefsweep.plan import BASE, Plan  # noqa: E402
-from prefsweep.records import HeldOutPrompt, MergeRecord, hashed_files, read_document  # noqa: E402
 from prefsweep.provenance import circumstances, installed_versions  # noqa: E402
+from prefsweep.records import HeldOutPrompt, MergeRecord, hashed_files, read_document  # noqa: E402
 
 PROBES = 4
 """Held-out conversations on which logits are compared, here and at the server."""
@@ -42,24 +43,29 @@ def run(options: argparse.Namespace) -> None:
     pairs = [prompt for prompt in heldout if prompt.part == "heldout"][:PROBES]
     with published_directory(merged) as directory:
         arguments = merging.export_arguments(
-            base, plan.model.model_type, plan.model.template, precision, (directory / "model").resolve(), adapter
+            base,
+            plan.model.model_type,
+            plan.model.template,
+            precision,
+            (directory / "model").resolve(),
+            adapter,
         )
         template = merging.export(arguments)
-        for file in (directory / "model").iterdir():
-            file.rename(directory / file.name)
-        (directory / "model").rmdir()
-        probes = merging.probe_ids(template, pairs)
+        lift(directory / "model")
+        probes = merging.conversations(template, pairs)
         after = merging.logits_of(directory, None, precision, probes)
-        parity, change, bound = None, None, merging.PARITY_BOUND[precision]
+        parity, change, bound = None, None, PARITY_BOUND[precision]
         if adapter:
             before = merging.logits_of(base, None, precision, probes)
             parity = merging.largest_difference(after, merging.logits_of(base, adapter, precision, probes))
             change = merging.largest_difference(after, before)
             bound *= max(float(logits.abs().max()) for logits in after)
-            merging.check_merge(parity, change, bound, tied(base), tied(directory))
+            check_merge(parity, change, bound, tied(base), tied(directory))
     if not adapter:
         write_json(options.output / "run.json", circumstances(plan, options.run))
-    generation, tokenizer = (read_document(merged / name) for name in ("generation_config.json", "config.json"))
+    generation, tokenizer = (
+        read_document(merged / name) for name in ("generation_config.json", "config.json")
+    )
     peak, _ = peak_memory()
     MergeRecord(
         run=options.run,
@@ -68,7 +74,7 @@ def run(options: argparse.Namespace) -> None:
         parity_max_abs_logit_difference=parity,
         parity_bound=bound,
         change_max_abs_logit_difference=change,
-        probes=[merging.as_probe(ids, logits) for ids, logits in zip(probes, after, strict=True)],
+        probes=[merging.as_probe(probe, logits) for probe, logits in zip(probes, after, strict=True)],
         rendered=merging.render(template, heldout[:PROBES]),
         eos_token_ids=as_list(generation["eos_token_id"]),
         pad_token_id=tokenizer["pad_token_id"],
@@ -77,6 +83,14 @@ def run(options: argparse.Namespace) -> None:
         peak_memory_bytes=peak,
         versions=installed_versions(),
     ).write(options.output / "merge.json")
+
+
+def lift(folder: Path) -> None:
+    """Move a model one folder up, without ms-swift's record of its arguments, which merge.json replaces."""
+    (folder / "args.json").unlink(missing_ok=True)
+    for file in folder.iterdir():
+        file.rename(folder.parent / file.name)
+    folder.rmdir()
 
 
 def shared_precision(plan: Plan) -> str:

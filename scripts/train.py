@@ -9,13 +9,14 @@ STARTED = time.perf_counter()
 
 from prefsweep.failures import recorded  # noqa: E402
 from prefsweep.files import published_directory, write_json  # noqa: E402
+from prefsweep.gates import check_training  # noqa: E402
 from prefsweep.memory import peak_memory  # noqa: E402
 from prefsweep.methods import Method, load_method  # noqa: E402
 from prefsweep.plan import Plan, Point  # noqa: E402
+from prefsweep.provenance import circumstances, installed_versions  # noqa: E402
 from prefsweep.records import TrainRecord, hashed_files, sha256_of  # noqa: E402
 from prefsweep.swift_settings import as_arguments, expected_steps, swift_settings  # noqa: E402
 from prefsweep.training_rows import count_rows, write_heldout_rows, write_training_rows  # noqa: E402
-from prefsweep.provenance import circumstances, installed_versions  # noqa: E402
 
 
 def main() -> None:
@@ -65,44 +66,35 @@ def train_and_check(
 
     arguments = as_arguments(settings)
     result = training.train(arguments)
-    norm = training.adapter_norm(result.checkpoint)
     row_count = count_rows(rows)
     pairs = row_count // 2 if method.data == "labelled" else row_count
-    steps = expected_steps(method, point.settings, pairs)
-    first_loss = method.expected_first_loss(point.settings)
-    training.check_training(
-        result,
-        norm=norm,
-        rows=row_count,
-        steps=steps,
-        first_loss=first_loss,
-        precision=point.settings["precision"],
-    )
     adapter = options.output / "adapter"
     with published_directory(adapter) as directory:
         for name in ("adapter_config.json", "adapter_model.safetensors", "args.json"):
             shutil.copy2(result.checkpoint / name, directory / name)
-    peak, kind = peak_memory()
-    return TrainRecord(
-        run=options.run,
-        argv=["swift", "rlhf", *arguments],
-        adapter=hashed_files(adapter),
-        adapter_norm=norm,
-        trainable_parameters=result.trainable_parameters,
-        rows=result.rows,
-        expected_rows=row_count,
-        steps=result.steps,
-        expected_steps=steps,
-        sequences=result.sequences,
-        tokens=result.tokens,
-        expected_first_loss=first_loss,
-        history=result.history,
-        train_seconds=result.seconds,
-        total_seconds=time.perf_counter() - STARTED,
-        peak_memory_bytes=peak,
-        memory_kind=kind,
-        versions=installed_versions(),
-    )
+        peak, kind = peak_memory()
+        record = TrainRecord(
+            run=options.run,
+            argv=["swift", "rlhf", *arguments],
+            adapter=hashed_files(directory),
+            adapter_norm=training.adapter_norm(directory),
+            trainable_parameters=result.trainable_parameters,
+            rows=result.rows,
+            expected_rows=row_count,
+            steps=result.steps,
+            expected_steps=expected_steps(method, point.settings, pairs),
+            sequences=result.sequences,
+            tokens=result.tokens,
+            expected_first_loss=method.expected_first_loss(point.settings),
+            history=result.history,
+            train_seconds=result.seconds,
+            total_seconds=time.perf_counter() - STARTED,
+            peak_memory_bytes=peak,
+            memory_kind=kind,
+            versions=installed_versions(),
+        )
+        check_training(record, point.settings["precision"])
+    return record
 
 
 if __name__ == "__main__":

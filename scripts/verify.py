@@ -15,12 +15,19 @@ def main() -> int:
     parser.add_argument("--study-directory", type=Path, required=True, help="results/<study>")
     directory = parser.parse_args().study_directory
     if not (directory / "provenance.json").exists():
-        print(f"{directory} has no provenance.json: the study has not finished; run snakemake first", file=sys.stderr)
+        print(
+            f"{directory} has no provenance.json: the study has not finished; run snakemake first",
+            file=sys.stderr,
+        )
         return 1
     problems = [*changed_files(directory), *underived_files(directory)]
     for problem in problems:
         print(problem, file=sys.stderr)
-    print(f"{directory}: {len(problems)} problems" if problems else f"{directory}: every file is as it was recorded")
+    print(
+        f"{directory}: {len(problems)} problems"
+        if problems
+        else f"{directory}: every file is as it was recorded"
+    )
     return 1 if problems else 0
 
 
@@ -29,7 +36,9 @@ def changed_files(directory: Path) -> list[str]:
     recorded = read_document(directory / "provenance.json")["files"]
     found = {file.name: file.sha256 for file in artefacts(directory)}
     names = sorted(recorded.keys() | found.keys())
-    return [f"{name}: {state(name, recorded, found)}" for name in names if recorded.get(name) != found.get(name)]
+    return [
+        f"{name}: {state(name, recorded, found)}" for name in names if recorded.get(name) != found.get(name)
+    ]
 
 
 def state(name: str, recorded: dict[str, str], found: dict[str, str]) -> str:

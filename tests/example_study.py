@@ -1,4 +1,4 @@
-"""A results folder with made-up numbers, built from the real records: for tests of the report, never for a report."""
+"""A results folder with made-up numbers, built from the real records: for tests, never for a report."""
 
 import math
 import random
@@ -197,9 +197,9 @@ def _finished_run(
     throughput(run, chance).write(directory / "throughput.json")
     generations = [generation(prompt, point.method, chance, shape) for prompt in prompts]
     write_jsonl(directory / "generations.jsonl", (row.model_dump() for row in generations))
-    evaluation = evaluation(run, point, prompts, chance)
-    evaluation.write(directory / "evaluation.json")
-    score_run(prompts, generations, evaluation).write(directory / "scores.json")
+    evaluated = evaluation(run, point, prompts, chance)
+    evaluated.write(directory / "evaluation.json")
+    score_run(prompts, generations, evaluated).write(directory / "scores.json")
 
 
 def _failed_run(folder: Path, run: Run, shape: Shape) -> None:
@@ -219,7 +219,8 @@ def train_record(run: Run, point: Point, chance: random.Random, shape: Shape) ->
         _train_step(step, start, point.method, chance, shape.steps) for step in range(1, shape.steps + 1)
     ]
     return TrainRecord(
-        run=run.id, argv=["swift", "rlhf"], adapter=[FileHash(name="adapter.safetensors", bytes=9, sha256=_HASH)],
+        run=run.id, argv=["swift", "rlhf"],
+        adapter=[FileHash(name="adapter.safetensors", bytes=9, sha256=_HASH)],
         adapter_norm=1.5, trainable_parameters=2_442_240, rows=144, expected_rows=144, steps=shape.steps,
         expected_steps=shape.steps, sequences=288, tokens=24_000, expected_first_loss=None, history=history,
         train_seconds=58.0 + 40 * (point.method in ("dpo", "kto")) + chance.random(), total_seconds=101.5,
@@ -242,10 +243,14 @@ def _train_step(step: int, start: float, method: str, chance: random.Random, ste
 def merge_record(run: Run, point: Point) -> MergeRecord:
     trained = point.method != BASE
     return MergeRecord(
-        run=run.id, argv=["swift", "export"], model=[FileHash(name="model.safetensors", bytes=9, sha256=_HASH)],
+        run=run.id, argv=["swift", "export"],
+        model=[FileHash(name="model.safetensors", bytes=9, sha256=_HASH)],
         parity_max_abs_logit_difference=3e-6 if trained else None, parity_bound=1e-5,
         change_max_abs_logit_difference=2.5 if trained else None,
-        probes=[Probe(token_ids=[1, 2], log_prob=-3.0, greedy_token_id=5)], eos_token_ids=[2], pad_token_id=2,
+        probes=[
+            Probe(prompt="h0000", token_ids=[1, 2], answer_tokens=1, log_prob=-3.0, answer_log_prob=-3.0)
+        ],
+        eos_token_ids=[2], pad_token_id=2,
         chat_template_sha256=_HASH, total_seconds=21.0, peak_memory_bytes=1_200_000_000, versions=_VERSIONS,
     )  # fmt: skip
 
@@ -268,13 +273,14 @@ def throughput(run: Run, chance: random.Random) -> Throughput:
     return Throughput(
         run=run.id, passes=passes, output_tokens_per_request=64, warm_up_requests=2, prefix_caching=False,
         server_argv=["vllm", "serve"], server_environment={}, ready_seconds=58.0, natural_wall_seconds=40.0,
-        natural_output_tokens=4000, natural_concurrency=8, total_seconds=160.0, peak_memory_bytes=3_100_000_000,
+        natural_output_tokens=4000, natural_concurrency=8, total_seconds=160.0,
+        peak_memory_bytes=3_100_000_000,
         versions=_VERSIONS,
     )  # fmt: skip
 
 
 def generation(prompt: HeldOutPrompt, method: str, chance: random.Random, shape: Shape) -> Generation:
-    sentences = ["Give it bright light.", "Water it when the soil feels dry.", "Pinch the tips so that it branches.",
+    sentences = ["Give it bright light.", "Water it when the soil feels dry.", "Pinch the tips to branch it.",
                  "Turn the pot once a week.", "Keep it away from cold draughts."]  # fmt: skip
     emoji = "".join(chance.choice("🌿✨😊💧☀") for _ in range(chance.randint(0, 2) + _EMOJI[method] - 1))
     answer = " ".join(chance.sample(sentences, chance.randint(2, 5))) + (f" {emoji}" if emoji else "")
@@ -300,6 +306,7 @@ def evaluation(run: Run, point: Point, prompts: Iterable[HeldOutPrompt], chance:
     ]  # fmt: skip
     return Evaluation(
         run=run.id, pairs=pairs,
-        tasks={"preference-accuracy": {"acc": 0.7, "acc_norm": 0.65}, "held-out-perplexity": {"word_perplexity": 31.0}},
+        tasks={"preference-accuracy": {"acc": 0.7, "acc_norm": 0.65},
+               "held-out-perplexity": {"word_perplexity": 31.0}},
         task_versions={"preference-accuracy": "1"}, total_seconds=32.0, versions=_VERSIONS,
     )  # fmt: skip

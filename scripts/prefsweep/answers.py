@@ -53,7 +53,7 @@ def side_by_side(study: StudyResults, comparison: Comparison) -> dict[str, Any]:
 
 def cut(text: str) -> tuple[str, str]:
     """A text at most `LONGEST_ANSWER` long, and a sentence about what is missing (empty when nothing is)."""
-    if len(text) <= LONGEST_ANSWER:
+    if len(text) <= LONGEST_ANSWER + 1:
         return text, ""
     return text[:LONGEST_ANSWER] + "…", (
         f"The first {LONGEST_ANSWER:,} of {len(text):,} characters; samples.jsonl has all of them."
@@ -141,7 +141,7 @@ def _groups(shown: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
 def _note(study: StudyResults, arms: list[Arm], prompts: int) -> str:
     generate = study.plan.generate
     decoding = "greedy decoding" if generate.temperature == 0 else f"temperature {generate.temperature:g}"
-    note = f"At most {generate.max_tokens} tokens, {decoding}. Each point is shown by its first seed with answers."
+    note = f"At most {generate.max_tokens} tokens, {decoding}. Each point shows its first seed with answers."
     left = len(study.prompts) - prompts
     points = len({run.run.point for run in study.runs if run.generations}) - len(arms)
     if left or points:

@@ -69,8 +69,8 @@ def short_names(points: Sequence[PointComparison]) -> dict[str, str]:
 def metric_figure(comparison: Comparison, metric: Metric, colours: dict[str, str], *, dots: bool) -> Figure:
     """One metric, every point: mean with its 95 % interval, the base's mean as a dashed line.
 
-    With `dots` the mean is the method's symbol above its seeds as small ticks; otherwise it is a bar from zero.
-    At most `MOST_POINTS_DRAWN` points: the base and the best ones.
+    With `dots` the mean is the method's symbol above its seeds as ticks, otherwise a bar from zero. At most
+    `MOST_POINTS_DRAWN` points: the base and the best ones.
     """
     measured = [point for point in ranked(comparison) if metric.name in point.metrics][:MOST_POINTS_DRAWN]
     names = short_names(comparison.points)
@@ -138,7 +138,7 @@ def _bars(rows: Rows, metric: Metric, colours: dict[str, str]) -> Any:
     chart = alt.Chart(alt.InlineData(rows))
     largest = max((row["high"] for row in rows), default=0.0)
     x, y = _value_axis(metric, alt.Scale(domain=[0, largest or 1])), _label_axis(rows)
-    bars = chart.mark_bar(height=12, cornerRadiusEnd=2, opacity=0.8)
+    bars = chart.mark_bar(height=12, opacity=0.8)
     interval = chart.mark_rule(strokeWidth=1.25, color=_NEUTRAL).encode(x=alt.X("low:Q"), x2="high:Q", y=y)
     return alt.layer(
         bars.encode(x=x, y=y, color=_colour(colours), tooltip=_tooltip(metric.name, metric.unit)),
@@ -244,7 +244,7 @@ def _shape(colours: dict[str, str]) -> Any:
 
 
 def spec_of(chart: Any, *, height: int, width: int = WIDTH) -> Spec:
-    """A chart as plain Vega-Lite in the page's style. Name every parameter: altair's counters never repeat."""
+    """A chart as plain Vega-Lite in the page's style. Name parameters: altair's counters never repeat."""
     with alt.data_transformers.enable("default", consolidate_datasets=False, max_rows=None):
         spec: Spec = chart.to_dict()
     sized = {"width": width, "height": height, "autosize": {"type": "fit-x", "contains": "padding"}}

@@ -19,9 +19,9 @@ _MOST_VALUES = 6000
 def training_figures(study: StudyResults, colours: dict[str, str]) -> dict[str, dict[str, Figure | None]]:
     """Loss, reward margin and reward accuracy: per quantity a panel per method, in it a line per run.
 
-    Losses and margins are scaled by each method's own definition, so each panel has its own axis; accuracies
-    share one. None where a method does not define the quantity. Runs with different numbers of steps are drawn
-    over the share of training instead of the step.
+    Losses and margins follow each method's own definition: each panel has its own axis; accuracies share one.
+    None where a method does not define the quantity. Runs with different numbers of steps are drawn over the
+    share of training instead of the step.
     """
     trained = [run for run in study.runs if run.train and run.train.history]
     by_share = len({run.train.steps for run in trained if run.train}) > 1

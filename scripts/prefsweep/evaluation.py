@@ -45,11 +45,17 @@ def evaluate(
         *("--tasks", *tasks, "--rows", str(inputs), "--concurrency", str(concurrency)),
         *("--max-length", str(max_length), "--seed", str(seed), "--output", str(output)),
     ]
-    environment = os.environ | {"OPENAI_API_KEY": server.key, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    environment = os.environ | {
+        "OPENAI_API_KEY": server.key,
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
     environment["HF_DATASETS_CACHE"] = str(scratch / "datasets")
     finished = subprocess.run(arguments, env=environment, check=False)
     if finished.returncode != 0:
-        raise StageError("score", f"lm-eval ended with status {finished.returncode}; its output is in the log")
+        raise StageError(
+            "score", f"lm-eval ended with status {finished.returncode}; its output is in the log"
+        )
     found = read_document(output)
     assert isinstance(found, dict)
     return found

@@ -90,6 +90,7 @@ def board(comparison: Comparison, costs: Mapping[str, Row]) -> dict[str, Any]:
         "companions": [title_of(metric.name) for metric in companions],
         "zero": scale.x(0.0),
         "band": scale.band(comparison.smallest_effect),
+        "drawn": any(row["drawing"] for row in rows),
         "axis_low": signed(scale.low, comparison.unit),
         "axis_high": signed(scale.high, comparison.unit),
         "reasons": [

@@ -5,6 +5,8 @@ config agree between arms.
 """
 
 import gc
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,7 @@ from swift.pipelines.export.export import SwiftExport
 from swift.pipelines.utils import prepare_model_template
 from transformers import AutoModelForCausalLM
 
-from prefsweep.failures import StageError
 from prefsweep.records import HeldOutPrompt, Probe, RenderedPrompt
-
-PARITY_BOUND = {"float32": 1e-5, "bfloat16": 0.25}
-"""Largest allowed |merged − (base + adapter)| of a logit, relative to the largest logit. In bfloat16 the merged
-weights are rounded to 8 bits of mantissa, which base + adapter are not."""
 
 
 def export_arguments(
@@ -29,7 +26,7 @@ def export_arguments(
     """Arguments of `swift export`, which merges when there is an adapter. `output` must not exist."""
     arguments = [
         *("--model", str(model), "--model_type", model_type, "--template", template),
-        *("--torch_dtype", precision, "--check_model", "false", "--load_args", "false"),
+        *("--torch_dtype", precision, "--load_args", "false"),
         *("--output_dir", str(output)),
     ]
     return arguments if adapter is None else [*arguments, "--adapters", str(adapter), "--merge_lora", "true"]
@@ -44,7 +41,9 @@ def export(arguments: list[str]) -> Any:
         pipeline.main()
         return options.get_template(options.get_model_processor(model=output, load_model=False)[1])
     model, template = prepare_model_template(options)
-    save_checkpoint(model, template.processor, output, additional_saved_files=model.model_meta.additional_saved_files)
+    save_checkpoint(
+        model, template.processor, output, additional_saved_files=model.model_meta.additional_saved_files
+    )
     return template
 
 
@@ -52,21 +51,39 @@ def render(template: Any, prompts: list[HeldOutPrompt]) -> list[RenderedPrompt]:
     """Token ids of prompts, generation prompt included, as ms-swift's template encodes them for inference."""
     template.set_mode("transformers")
     return [
-        RenderedPrompt(prompt=prompt.id, token_ids=template.encode({"messages": prompt.messages})["input_ids"])
+        RenderedPrompt(
+            prompt=prompt.id, token_ids=template.encode({"messages": prompt.messages})["input_ids"]
+        )
         for prompt in prompts
     ]
 
 
-def probe_ids(template: Any, prompts: list[HeldOutPrompt]) -> list[list[int]]:
-    """Token ids of whole held-out conversations with the preferred answer, shape (prompts, tokens)."""
-    tokenizer = template.tokenizer
-    rendered = render(template, prompts)
-    answers = [tokenizer.encode(prompt.chosen, add_special_tokens=False) for prompt in prompts]
-    return [prompt.token_ids + answer for prompt, answer in zip(rendered, answers, strict=True)]
+@dataclass(frozen=True)
+class Conversation:
+    """A held-out prompt with its preferred answer, as token ids."""
+
+    prompt: str
+    token_ids: list[int]
+    answer_tokens: int
+    """How many of them, at the end, lm-eval counts to the answer: white space that ends a prompt is among them."""
 
 
-def logits_of(directory: Path, adapter: Path | None, precision: str, probes: list[list[int]]) -> list[torch.Tensor]:
-    """Float32 logits of each probe, shape (tokens, vocabulary), under a model with or without an adapter."""
+def conversations(template: Any, prompts: list[HeldOutPrompt]) -> list[Conversation]:
+    """Held-out pairs in the tokens of the trainer's template."""
+    found = []
+    for rendered, prompt in zip(render(template, prompts), prompts, strict=True):
+        answer = template.tokenizer.encode(prompt.chosen, add_special_tokens=False)
+        blank = takewhile(
+            lambda token: not template.tokenizer.decode([token]).strip(), reversed(rendered.token_ids)
+        )
+        found.append(Conversation(prompt.id, rendered.token_ids + answer, len(list(blank)) + len(answer)))
+    return found
+
+
+def logits_of(
+    directory: Path, adapter: Path | None, precision: str, probes: list[Conversation]
+) -> list[torch.Tensor]:
+    """Float32 logits of each conversation, shape (tokens, vocabulary), under a model with or without an adapter."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = AutoModelForCausalLM.from_pretrained(
         directory, dtype=getattr(torch, precision), trust_remote_code=False, local_files_only=True
@@ -75,33 +92,25 @@ def logits_of(directory: Path, adapter: Path | None, precision: str, probes: lis
         model = PeftModel.from_pretrained(model, adapter)
     model.eval()
     with torch.inference_mode():
-        found = [model(torch.tensor([ids], device=device)).logits[0].float().cpu() for ids in probes]
+        found = [model(torch.tensor([p.token_ids], device=device)).logits[0].float().cpu() for p in probes]
     del model
     gc.collect()
     return found
 
 
-def as_probe(token_ids: list[int], logits: torch.Tensor) -> Probe:
-    """What the merged model says of `token_ids`, given its logits of shape (tokens, vocabulary)."""
-    log_probs = torch.log_softmax(logits[:-1], dim=-1)
-    chosen = log_probs.gather(1, torch.tensor(token_ids[1:])[:, None])
-    return Probe(token_ids=token_ids, log_prob=float(chosen.sum()), greedy_token_id=int(logits[-1].argmax()))
+def as_probe(conversation: Conversation, logits: torch.Tensor) -> Probe:
+    """What the merged model says of a conversation, given its logits of shape (tokens, vocabulary)."""
+    token_ids, answer_tokens = conversation.token_ids, conversation.answer_tokens
+    log_probs = torch.log_softmax(logits[:-1], dim=-1).gather(1, torch.tensor(token_ids[1:])[:, None])
+    return Probe(
+        prompt=conversation.prompt,
+        token_ids=token_ids,
+        answer_tokens=answer_tokens,
+        log_prob=float(log_probs.sum()),
+        answer_log_prob=float(log_probs[-answer_tokens:].sum()),
+    )
 
 
 def largest_difference(left: list[torch.Tensor], right: list[torch.Tensor]) -> float:
     """max |left − right| over all probes."""
     return max(float((a - b).abs().max()) for a, b in zip(left, right, strict=True))
-
-
-def check_merge(parity: float, change: float, bound: float, tied: bool, tied_after_reload: bool) -> None:
-    """The gate before a merged model counts. Raises StageError with the bound and the found value."""
-    if parity > bound:
-        raise StageError(
-            "model",
-            f"merged and base + adapter differ by {parity:.3g} in a logit, more than {bound:.3g}",
-            "Delete the run's folder and run again; if it persists, this architecture does not merge losslessly.",
-        )
-    if change == 0:
-        raise StageError("no_effect", "the merged model equals the base model: the merge lost the adapter")
-    if tied != tied_after_reload:
-        raise StageError("model", f"tie_word_embeddings was {tied} and is {tied_after_reload} after the merge")

@@ -20,11 +20,11 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from prefsweep import account, charts, curves, leaderboard, summary
-from prefsweep.answers import side_by_side
+from prefsweep.answers import cut, side_by_side
 from prefsweep.charts import Figure
 from prefsweep.comparison import Comparison
 from prefsweep.files import write_text
-from prefsweep.palette import method_colours, method_shapes
+from prefsweep.palette import method_colours, method_shapes, on_dark
 from prefsweep.plan import BASE
 from prefsweep.results import StudyResults
 from prefsweep.table import Row, point_rows
@@ -51,7 +51,8 @@ def render_page(study: StudyResults, comparison: Comparison, *, partial: bool = 
     context = _content(study, comparison, rows, partial=partial)
     context["panels"] = _panels(study, comparison, rows, colours)
     context["marks"] = {
-        method: {"colour": colours[method], "path": path} for method, path in method_shapes(colours).items()
+        method: {"colour": colours[method], "dark": on_dark(colours[method]), "path": path}
+        for method, path in method_shapes(colours).items()
     }
     context["sections"] = _sections(context)
     template = _environment().get_template("report.html")
@@ -66,9 +67,9 @@ def render_page(study: StudyResults, comparison: Comparison, *, partial: bool = 
 def visible(text: str) -> str:
     """Text in which nothing hides: control, direction-changing and invisible characters become `⟨U+202E⟩`.
 
-    Tabs, line breaks and the joiners that emoji and some scripts need are kept.
+    Tabs, line breaks and the joiners that emoji and some scripts need are kept; a huge text is cut.
     """
-    text = text.replace("\r\n", "\n")
+    text = cut(text.replace("\r\n", "\n"))[0]
     if text.isascii() and text.isprintable():
         return text
     return "".join(_visible(character) for character in text)

@@ -13,7 +13,17 @@ from prefsweep.methods import Method, load_methods
 from prefsweep.metrics import METRICS
 from prefsweep.model_files import validate_model_directory
 from prefsweep.models import ModelSpec, load_model_spec, model_directory, model_revision
-from prefsweep.plan import BASE, Device, Estimate, GenerateSettings, Plan, PlannedData, PlannedModel, Point, Run
+from prefsweep.plan import (
+    BASE,
+    Device,
+    Estimate,
+    GenerateSettings,
+    Plan,
+    PlannedData,
+    PlannedModel,
+    Point,
+    Run,
+)
 from prefsweep.provenance import visible_accelerators
 from prefsweep.study import StudyConfig, StudyError, load_study
 from prefsweep.sweep import Inputs, expand
@@ -64,13 +74,19 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
     config = load_study(file, overrides, methods)
     model = _named(file, "model", lambda: load_model_spec(config.model, places.root / "config" / "models"))
     dataset = _named(
-        file, "dataset", lambda: load_dataset_spec(config.dataset, places.root / "config" / "datasets", places.root)
+        file,
+        "dataset",
+        lambda: load_dataset_spec(config.dataset, places.root / "config" / "datasets", places.root),
     )
     if model.path is not None:
         validate_model_directory(model_directory(model, places.models), model.allow_code)
     _check_measures(file, config)
-    device: Device = config.device if config.device != "auto" else ("cuda" if visible_accelerators() else "cpu")
-    inputs = Inputs(f"{model.folder}@{model_revision(model)}", model.template, source_revision(dataset), device)
+    device: Device = (
+        config.device if config.device != "auto" else ("cuda" if visible_accelerators() else "cpu")
+    )
+    inputs = Inputs(
+        f"{model.folder}@{model_revision(model)}", model.template, source_revision(dataset), device
+    )
     points = expand(config, methods, inputs)
     for point in points:
         if point.method != BASE:
@@ -80,7 +96,9 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
     runs = _runs(config, points, methods, counts, model, places)
     if len(runs) > config.max_runs:
         raise StudyError(
-            [f"{file}: the study has {len(runs)} runs, more than max_runs {config.max_runs}; raise it to confirm"]
+            [
+                f"{file}: the study has {len(runs)} runs, more than max_runs {config.max_runs}; raise it to confirm"
+            ]
         )
     plan = Plan(
         study=config.study,
@@ -154,7 +172,9 @@ def _check_data_form(
     need = sorted({p.method for p in points if p.method != BASE and methods[p.method].data == "pairs"})
     if need:
         raise StudyError(
-            [f"{file}:{line}: methods: the data has labelled rows, no pairs; {', '.join(need)} cannot train on them"]
+            [
+                f"{file}:{line}: methods: the data has labelled rows, no pairs; {', '.join(need)} cannot train on them"
+            ]
         )
 
 
@@ -173,12 +193,18 @@ def _runs(
     for point in points:
         seeds = config.seeds if point.method != BASE or config.generate.temperature > 0 else config.seeds[:1]
         estimate = _estimate(point, methods, counts, size, pace)
-        runs += [Run(id=f"{point.id}/seed-{seed}", point=point.id, seed=seed, estimate=estimate) for seed in seeds]
+        runs += [
+            Run(id=f"{point.id}/seed-{seed}", point=point.id, seed=seed, estimate=estimate) for seed in seeds
+        ]
     return runs
 
 
 def _estimate(
-    point: Point, methods: dict[str, Method], counts: DatasetCounts | None, model_bytes: int | None, pace: Pace
+    point: Point,
+    methods: dict[str, Method],
+    counts: DatasetCounts | None,
+    model_bytes: int | None,
+    pace: Pace,
 ) -> Estimate:
     if point.method == BASE:
         return Estimate(steps=0, sequences=0, seconds=pace.base_seconds, disk_bytes=model_bytes)

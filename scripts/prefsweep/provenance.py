@@ -78,7 +78,9 @@ def checkout(directory: Path) -> dict[str, str]:
 def artefacts(study_directory: Path) -> list[FileHash]:
     """Every record and report file of a study, by content; not its logs and weights, which the records hash."""
     weights_and_logs = frozenset({"logs", "adapter", "merged", "training"})
-    return [file for file in hashed_files(study_directory, weights_and_logs) if file.name != "provenance.json"]
+    return [
+        file for file in hashed_files(study_directory, weights_and_logs) if file.name != "provenance.json"
+    ]
 
 
 def circumstances(plan: Plan, run: str) -> dict[str, Any]:

@@ -31,7 +31,9 @@ class Record(BaseModel):
         try:
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except ValidationError as error:
-            raise ValueError(f"{path} is not a {cls.__name__} this version of prefsweep wrote: {error}") from error
+            raise ValueError(
+                f"{path} is not a {cls.__name__} this version of prefsweep wrote: {error}"
+            ) from error
 
 
 class FileHash(Record):
@@ -138,13 +140,20 @@ class TrainRecord(Record):
 
 
 class Probe(Record):
-    """What the merged model says of a fixed prompt, so that a server can prove that it serves this very model."""
+    """What the merged model says of a held-out conversation with the preferred answer.
 
+    A server proves with it that it serves this very model, and lm-eval that it scores these very answers.
+    """
+
+    prompt: str
+    """HeldOutPrompt.id"""
     token_ids: list[int]
+    answer_tokens: int
+    """How many of them, at the end, lm-eval counts to the answer; white space that ends the prompt is among them."""
     log_prob: float
     """Summed log-probability of `token_ids[1:]`, natural logarithm."""
-    greedy_token_id: int
-    """The likeliest next token after `token_ids`."""
+    answer_log_prob: float
+    """Summed log-probability of the answer given the prompt."""
 
 
 class RenderedPrompt(Record):

@@ -15,14 +15,13 @@ from pathlib import Path
 import httpx
 
 from prefsweep.failures import StageError
+from prefsweep.gates import check_served
 from prefsweep.memory import group_peak_resident_bytes
 from prefsweep.records import Probe
 
 READY_TIMEOUT_SECONDS = 900.0
 _STOP_SECONDS = 5.0
 _PR_SET_PDEATHSIG = 1
-_LOG_PROB_BOUND_PER_TOKEN = {"float32": 1e-3, "bfloat16": 0.1}
-"""How far the server's summed log-probability of a probe may be from the merged model's, per token."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,15 @@ class Server:
 
 @contextmanager
 def serving(
-    command: list[str], model: Path, name: str, *, precision: str, device: str, max_length: int, seed: int, log: Path
+    command: list[str],
+    model: Path,
+    name: str,
+    *,
+    precision: str,
+    device: str,
+    max_length: int,
+    seed: int,
+    log: Path,
 ) -> Iterator[Server]:
     """Serve `model` as `name` on the loopback interface, with a key of its own; stop it on every way out.
 
@@ -96,7 +103,11 @@ def _environment(device: str) -> dict[str, str]:
     if device == "cpu":
         # All cores serve (one is held back by default), a small cache suffices, and nothing is worth compiling
         # in eager mode: the first log-probability request alone would wait 15 s for it.
-        settings |= {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_NUM_OF_RESERVED_CPU": "0", "TORCHDYNAMO_DISABLE": "1"}
+        settings |= {
+            "VLLM_CPU_KVCACHE_SPACE": "1",
+            "VLLM_CPU_NUM_OF_RESERVED_CPU": "0",
+            "TORCHDYNAMO_DISABLE": "1",
+        }
         settings["CUDA_VISIBLE_DEVICES"] = ""
     return settings
 
@@ -115,7 +126,9 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> 
     deadline = time.monotonic() + READY_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise StageError("server_crash", f"the server ended with status {process.returncode}:\n{tail(log)}")
+            raise StageError(
+                "server_crash", f"the server ended with status {process.returncode}:\n{tail(log)}"
+            )
         try:
             if httpx.get(f"{url}/health", timeout=2).is_success:
                 return
@@ -164,14 +177,7 @@ def check_identity(server: Server, probes: list[Probe], precision: str) -> None:
         if served != [server.name]:
             raise StageError("wrong_model", f"the server at {server.url} serves {served}, not {server.name}")
         for probe in probes:
-            found = _prompt_log_prob(client, server.name, probe.token_ids)
-            bound = _LOG_PROB_BOUND_PER_TOKEN[precision] * len(probe.token_ids)
-            if not abs(found - probe.log_prob) <= bound:
-                raise StageError(
-                    "wrong_model",
-                    f"the server's log-probability of a probe is {found:.3f}, the merged model's {probe.log_prob:.3f}; "
-                    f"at most {bound:.3f} apart was expected",
-                )
+            check_served(probe, _prompt_log_prob(client, server.name, probe.token_ids), precision)
 
 
 def _prompt_log_prob(client: httpx.Client, name: str, token_ids: list[int]) -> float:
@@ -181,5 +187,6 @@ def _prompt_log_prob(client: httpx.Client, name: str, token_ids: list[int]) -> f
         raise StageError("wrong_model", f"the answer came from {answer['model']}, not {name}")
     positions = answer["choices"][0]["prompt_logprobs"][1:]
     return sum(
-        float(position[str(token)]["logprob"]) for position, token in zip(positions, token_ids[1:], strict=True)
+        float(position[str(token)]["logprob"])
+        for position, token in zip(positions, token_ids[1:], strict=True)
     )

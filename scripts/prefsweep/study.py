@@ -35,7 +35,11 @@ class TrainSettings(_Strict):
     """What every method is trained with, resolved to one value each."""
 
     learning_rate: float = Field(
-        1e-4, strict=True, gt=0, le=1, description="Peak rate; a LoRA needs 10–100× the full fine-tuning rate."
+        1e-4,
+        strict=True,
+        gt=0,
+        le=1,
+        description="Peak rate; a LoRA needs 10–100× the full fine-tuning rate.",
     )
     lora_rank: int = Field(8, strict=True, ge=1, le=1024)
     lora_alpha: int = Field(32, strict=True, ge=1, le=4096)
@@ -53,7 +57,9 @@ class TrainSettings(_Strict):
     weight_decay: float = Field(0.1, strict=True, ge=0, le=1)
     max_grad_norm: float = Field(1.0, strict=True, gt=0)
     precision: Precision = Field("bfloat16", description="Of the base weights while training.")
-    gradient_checkpointing: bool = Field(False, strict=True, description="Less memory for about 30 % more time.")
+    gradient_checkpointing: bool = Field(
+        False, strict=True, description="Less memory for about 30 % more time."
+    )
     logging_steps: int = Field(1, strict=True, ge=1)
     eval_steps: int | None = Field(None, strict=True, ge=1, description="Held-out loss every so many steps.")
     save_steps: int | None = Field(None, strict=True, ge=1, description="A checkpoint every so many steps.")
@@ -78,7 +84,9 @@ def _swept(scalar: Any, schema: dict[str, Any]) -> Any:
         Field(min_length=1),
         BeforeValidator(_as_list),
         AfterValidator(_without_repeats),
-        WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1, "uniqueItems": True}]}),
+        WithJsonSchema(
+            {"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1, "uniqueItems": True}]}
+        ),
     ]
 
 
@@ -116,7 +124,9 @@ class GenerateConfig(_Strict):
 class EvaluateConfig(_Strict):
     """What is scored through the arm's own server."""
 
-    tasks: list[str] = Field(["preference-accuracy", "held-out-perplexity"], description="Files in config/tasks/.")
+    tasks: list[str] = Field(
+        ["preference-accuracy", "held-out-perplexity"], description="Files in config/tasks/."
+    )
     judge: None = None
 
 
@@ -138,8 +148,12 @@ class StudyConfig(_Strict):
     search: Literal["grid"] = "grid"
     generate: GenerateConfig = GenerateConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: cuda where a GPU answers, else cpu.")
-    max_runs: int = Field(500, strict=True, ge=1, description="A larger study is refused until this is raised.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="auto: cuda where a GPU answers, else cpu."
+    )
+    max_runs: int = Field(
+        500, strict=True, ge=1, description="A larger study is refused until this is raised."
+    )
 
 
 def _or_empty(value: Any) -> Any:
@@ -183,7 +197,9 @@ def load_study(path: Path, overrides: dict[str, Any], methods: dict[str, Method]
     except ValidationError as error:
         raise StudyError(_problems(error, document, overrides, methods)) from None
     if not config.methods.model_fields_set:
-        raise StudyError([f"{path}:{document.line_of(('methods',))}: methods is empty; choose from {_listed(methods)}"])
+        raise StudyError(
+            [f"{path}:{document.line_of(('methods',))}: methods is empty; choose from {_listed(methods)}"]
+        )
     return config
 
 

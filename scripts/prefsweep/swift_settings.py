@@ -38,7 +38,7 @@ def swift_settings(
 ) -> dict[str, Any]:
     """The complete settings file of one run, ready for `swift rlhf FILE`.
 
-    `rows` and `heldout` are data files in ms-swift's own form, `output` the folder of the checkpoints.    """
+    `rows` and `heldout` are data files in ms-swift's own form, `output` the folder of the checkpoints."""
     per_device = _rows_per_forward_pass(method, settings)
     return {
         **method.engine_flags(settings),

@@ -105,7 +105,11 @@ def write_tables(study: StudyResults, comparison: Comparison, directory: Path) -
 
 def csv_text(frame: pd.DataFrame) -> str:
     """A frame as CSV that a spreadsheet opens without executing anything."""
-    safe = frame.map(spreadsheet_safe).rename(columns=spreadsheet_safe)
+    cells = {
+        spreadsheet_safe(column): pd.Series([spreadsheet_safe(cell) for cell in frame[column]], dtype=object)
+        for column in frame.columns
+    }
+    safe = pd.DataFrame(cells)
     return str(safe.to_csv(index=False, lineterminator="\n"))
 
 

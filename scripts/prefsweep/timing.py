@@ -24,14 +24,18 @@ from prefsweep.serving import Server
 WARM_UP_REQUESTS = 2
 
 
-async def time_passes(server: Server, prompts: list[list[int]], settings: GenerateSettings) -> list[TimedPass]:
+async def time_passes(
+    server: Server, prompts: list[list[int]], settings: GenerateSettings
+) -> list[TimedPass]:
     """`settings.repeats` passes at each concurrency, concurrencies alternating, after a warm-up.
 
     `prompts` are token ids, used in turn. Raises StageError when a request fails: a dying server is not a slow one.
     """
     timeout = aiohttp.ClientTimeout(total=3600)
     async with aiohttp.ClientSession(timeout=timeout) as session:
-        await _requests(server, session, _cycled(prompts, WARM_UP_REQUESTS), settings.timed_tokens, WARM_UP_REQUESTS)
+        await _requests(
+            server, session, _cycled(prompts, WARM_UP_REQUESTS), settings.timed_tokens, WARM_UP_REQUESTS
+        )
         return [
             await _timed_pass(server, session, prompts, settings, concurrency, repeat)
             for repeat in range(settings.repeats)
@@ -78,14 +82,17 @@ async def _requests(
             output = await async_request_openai_completions(request, session)
         if not output.success or output.output_tokens != tokens:
             raise StageError(
-                "server_crash", f"a timed request gave {output.output_tokens} of {tokens} tokens: {output.error}"
+                "server_crash",
+                f"a timed request gave {output.output_tokens} of {tokens} tokens: {output.error}",
             )
         return output
 
     return await asyncio.gather(*(one(prompt) for prompt in prompts))
 
 
-def summarised(outputs: list[RequestFuncOutput], wall_seconds: float, concurrency: int, repeat: int) -> TimedPass:
+def summarised(
+    outputs: list[RequestFuncOutput], wall_seconds: float, concurrency: int, repeat: int
+) -> TimedPass:
     """One pass's latencies, by the definitions of `vllm bench serve` (see TimedPass)."""
     return TimedPass(
         concurrency=concurrency,
@@ -95,7 +102,9 @@ def summarised(outputs: list[RequestFuncOutput], wall_seconds: float, concurrenc
         wall_seconds=wall_seconds,
         ttft=_percentiles(output.ttft for output in outputs),
         tpot=_percentiles(
-            (output.latency - output.ttft) / (output.output_tokens - 1) for output in outputs if output.output_tokens > 1
+            (output.latency - output.ttft) / (output.output_tokens - 1)
+            for output in outputs
+            if output.output_tokens > 1
         ),
         itl=_percentiles(gap for output in outputs for gap in output.itl),
         e2e=_percentiles(output.latency for output in outputs),
@@ -106,5 +115,8 @@ def _percentiles(seconds: Iterable[float]) -> Percentiles:
     values = np.fromiter(seconds, dtype=float)
     p50, p95, p99 = np.percentile(values, [50, 95, 99])
     return Percentiles(
-        mean_seconds=float(values.mean()), p50_seconds=float(p50), p95_seconds=float(p95), p99_seconds=float(p99)
+        mean_seconds=float(values.mean()),
+        p50_seconds=float(p50),
+        p95_seconds=float(p95),
+        p99_seconds=float(p99),
     )

@@ -18,8 +18,6 @@ from transformers import TrainerCallback
 from prefsweep.failures import StageError
 from prefsweep.records import TrainStep
 
-_FIRST_LOSS_TOLERANCE = {"float32": 1e-3, "bfloat16": 2e-2}
-
 
 @dataclass
 class Training:
@@ -50,7 +48,9 @@ class _Recorder(TrainerCallback):  # type: ignore[misc]
     def on_train_end(self, *_: Any, **__: Any) -> None:
         self.seconds = time.perf_counter() - self.started
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **__: Any) -> None:
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **__: Any
+    ) -> None:
         if not logs or "loss" not in logs:
             return
         now = time.perf_counter()
@@ -58,12 +58,14 @@ class _Recorder(TrainerCallback):  # type: ignore[misc]
         self._last = now
         self.history.append(step)
         if step.loss is None or (step.grad_norm is None and logs.get("grad_norm") is not None):
-            raise StageError("nan", f"step {step.step}: loss {logs['loss']}, gradient norm {logs['grad_norm']}")
+            raise StageError(
+                "nan", f"step {step.step}: loss {logs['loss']}, gradient norm {logs['grad_norm']}"
+            )
 
 
 def _train_step(step: int, logs: dict[str, Any], seconds: float) -> TrainStep:
     def number(key: str) -> float | None:
-        value = logs[key] if key in logs else math.nan
+        value = logs.get(key, math.nan)
         return float(value) if math.isfinite(float(value)) else None
 
     return TrainStep(
@@ -141,25 +143,3 @@ def adapter_norm(directory: Path) -> float:
     weights = load_file(directory / "adapter_model.safetensors")
     squares = sum(float(value.double().square().sum()) for name, value in weights.items() if "lora_B" in name)
     return math.sqrt(squares)
-
-
-def check_training(
-    training: Training, *, norm: float, rows: int, steps: int, first_loss: float | None, precision: str
-) -> None:
-    """The gate before an adapter counts: all rows, all steps, the theory's first loss, something learnt.
-
-    Raises StageError with the expected and the found value.
-    """
-    if training.rows != rows:
-        raise StageError("data", f"the engine trained on {training.rows} rows, {rows} were prepared")
-    if training.steps != steps:
-        raise StageError("data", f"the engine made {training.steps} optimiser steps, {steps} were expected")
-    found = training.history[0].loss
-    if first_loss is not None and (found is None or abs(found - first_loss) > _FIRST_LOSS_TOLERANCE[precision]):
-        raise StageError(
-            "model",
-            f"the first loss is {found}, theory gives {first_loss:.6f} for an untrained adapter",
-            "The reference is not the base model: check lora settings and train.engine for initialisations.",
-        )
-    if norm == 0:
-        raise StageError("no_effect", "every LoRA B matrix is zero after training")

@@ -4,10 +4,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
 from prefsweep.failures import StageError
 from prefsweep.hub import fetch_dataset_files, fetch_model_files
 from prefsweep.models import Hub, HubSource
-
 from tests.hub_server import REVISION, HubServer, serving_hub
 from tests.model_fixtures import write_model
 

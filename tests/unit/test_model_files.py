@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from prefsweep.failures import StageError
 from prefsweep.model_files import validate_model_directory
-
 from tests.model_fixtures import CHATML, edit, write_model
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from prefsweep.models import load_model_spec, manifest_path, model_directory, model_revision
 
 CONFIG = Path(__file__).parents[2] / "config" / "models"

@@ -47,14 +47,22 @@ def test_scalars_and_lists_are_both_read_as_lists(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("dpo: {beta: [0.05, 0.1]}", "dpo: {beta: 0}", "study.yaml:5: methods.dpo.beta.0: input should be greater"),
+        (
+            "dpo: {beta: [0.05, 0.1]}",
+            "dpo: {beta: 0}",
+            "study.yaml:5: methods.dpo.beta.0: input should be greater",
+        ),
         ("[0.05, 0.1]", "1e9", "less than or equal to 100"),
         ("[0.05, 0.1]", ".inf", "finite"),
         ("[0.05, 0.1]", "'0.1'", "valid number; it is '0.1'"),
         ("[0.05, 0.1]", "[]", "at least 1"),
         ("[0.05, 0.1]", "[0.1, 0.1]", "lists 0.1 more than once"),
         ("kto:", "ktoo:", "study.yaml:6: methods.ktoo: unknown key; did you mean 'kto'?"),
-        ("learning_rate", "learning_rat", "study.yaml:7: train.learning_rat: unknown key; did you mean 'learning_rate'?"),
+        (
+            "learning_rate",
+            "learning_rat",
+            "study.yaml:7: train.learning_rat: unknown key; did you mean 'learning_rate'?",
+        ),
         ("dpo: {beta: [0.05, 0.1]}", "dpo: {lambda: 1}", "methods.dpo.lambda: unknown key"),
         ("study: s\n", "", "study: is missing"),
         ("study: s\n", "study: s\nseeds: [1, 1]\n", "lists 1 more than once"),

@@ -39,7 +39,12 @@ def test_identity_follows_resolved_settings_and_inputs(tmp_path: Path) -> None:
     explicit = points(tmp_path, "{dpo: {beta: 0.1}}", "{lora_rank: 8}")[1]
     assert implicit.id == explicit.id
     assert points(tmp_path, "{dpo: {beta: 0.2}}")[1].id != implicit.id
-    for change in ({"model": "model@2"}, {"data_revision": "sha256:2"}, {"device": "cuda"}, {"template": "qwen"}):
+    for change in (
+        {"model": "model@2"},
+        {"data_revision": "sha256:2"},
+        {"device": "cuda"},
+        {"template": "qwen"},
+    ):
         changed = Inputs(**(INPUTS.__dict__ | change))
         assert points(tmp_path, "{dpo: }", inputs=changed)[1].id != implicit.id, change
 

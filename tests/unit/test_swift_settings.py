@@ -65,9 +65,13 @@ def test_defaults_that_make_methods_differ_are_set(method: str) -> None:
 
 
 def test_kto_sees_as_many_sequences_and_steps_as_the_others() -> None:
-    pairs, labelled = engine("dpo", batch_size=16, micro_batch_size=2), engine("kto", batch_size=16, micro_batch_size=2)
+    pairs, labelled = (
+        engine("dpo", batch_size=16, micro_batch_size=2),
+        engine("kto", batch_size=16, micro_batch_size=2),
+    )
     rows = [
-        found["per_device_train_batch_size"] * found["gradient_accumulation_steps"] for found in (pairs, labelled)
+        found["per_device_train_batch_size"] * found["gradient_accumulation_steps"]
+        for found in (pairs, labelled)
     ]
     assert rows == [16, 32]
     assert labelled["per_device_train_batch_size"] >= 4

@@ -40,7 +40,16 @@ class Project:
 
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake on `study.yaml`; stdout and stderr together."""
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "study.yaml", *arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--cores",
+            "2",
+            "--configfile",
+            "study.yaml",
+            *arguments,
+        ]
         return subprocess.run(
             command,
             cwd=self.directory,

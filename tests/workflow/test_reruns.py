@@ -43,12 +43,12 @@ def test_a_new_value_keeps_the_old_point(project: Project) -> None:
 def test_a_new_swept_key_keeps_runs_whose_settings_are_unchanged(project: Project) -> None:
     default = 1.0e-4
     project.edit("study.yaml", "batch_size: 16", f"batch_size: 16, learning_rate: [{default}, 2.0e-4]")
-    assert project.jobs() == {name: 5 for name in WHOLE_RUN} | REPORT
+    assert project.jobs() == dict.fromkeys(WHOLE_RUN, 5) | REPORT
 
 
 def test_a_new_seed_trains_every_method_once_more(project: Project) -> None:
     project.edit("study.yaml", "device: cpu", "device: cpu\nseeds: [0, 1]")
-    assert project.jobs() == {name: 5 for name in WHOLE_RUN} | REPORT
+    assert project.jobs() == dict.fromkeys(WHOLE_RUN, 5) | REPORT
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,76 @@
+"""An OpenAI-compatible server of the standard library with fault flags, started by the command vLLM would be.
+
+Flags come from FAKE_FAULTS: `die` (at start), `never-ready`, `wrong-model`, `orphan` (starts a child that ignores
+SIGTERM), `stubborn` (ignores SIGTERM itself).
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+FAULTS = os.environ.get("FAKE_FAULTS", "").split()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model")
+    parser.add_argument("--served-model-name")
+    parser.add_argument("--host")
+    parser.add_argument("--port", type=int)
+    options, _ = parser.parse_known_args()
+    if "die" in FAULTS:
+        print("no memory for the key-value cache", flush=True)
+        sys.exit(3)
+    if "never-ready" in FAULTS:
+        time.sleep(3600)
+    if "stubborn" in FAULTS:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if "orphan" in FAULTS:
+        ignore = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(3600)"
+        subprocess.Popen([sys.executable, "-c", ignore])
+    name = "somebody-else" if "wrong-model" in FAULTS else options.served_model_name
+    ThreadingHTTPServer((options.host, options.port), handler(name)).serve_forever()
+
+
+def handler(name: str) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._send({"data": [{"id": name}]})
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if self.headers["Authorization"] != f"Bearer {os.environ['VLLM_API_KEY']}":
+                self.send_error(401)
+            elif "messages" in body:
+                self._send(self._chat(body))
+            else:
+                tokens = [None, *({str(token): {"logprob": -1.0}} for token in body["prompt"][1:])]
+                self._send({"model": name, "choices": [{"prompt_logprobs": tokens}]})
+
+        def _chat(self, body: dict[str, Any]) -> dict[str, Any]:
+            message = {"content": body["messages"][-1]["content"].upper()}
+            usage = {"prompt_tokens": 2, "completion_tokens": 3}
+            choice = {"message": message, "finish_reason": "stop"}
+            return {"model": name, "choices": [choice], "usage": usage, "prompt_token_ids": [1, 2]}
+
+        def _send(self, document: dict[str, Any]) -> None:
+            content = json.dumps(document).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    return Handler
+
+
+if __name__ == "__main__":
+    main()

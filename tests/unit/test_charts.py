@@ -1,0 +1,113 @@
+"""The figures: one colour and symbol per method, every point drawn, repeatable specifications."""
+
+import itertools
+import json
+
+import pytest
+
+from compare import compared
+from prefsweep.charts import MOST_POINTS_DRAWN, metric_figure, tradeoff_figure
+from prefsweep.comparison import Comparison
+from prefsweep.curves import training_figures
+from prefsweep.metrics import METRICS
+from prefsweep.palette import method_colours, method_shapes, on_dark
+from prefsweep.plan import BASE
+from prefsweep.results import StudyResults, read_study
+from tests.example_study import METHODS, Shape, build_study
+
+COLOURS = method_colours((BASE, *METHODS))
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
+    shape = Shape(seeds=(0, 1), heldout=10, showcase=1, steps=200)
+    return read_study(build_study(tmp_path_factory.mktemp("study"), shape))
+
+
+@pytest.fixture(scope="module")
+def comparison(study: StudyResults) -> Comparison:
+    return compared(study)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def _contrast(one: str, other: str) -> float:
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_every_method_has_its_own_visible_colour_and_symbol() -> None:
+    assert len(set(COLOURS.values())) == len(set(method_shapes(COLOURS).values())) == len(COLOURS)
+    for colour in COLOURS.values():
+        assert _contrast(colour, "#ffffff") >= 3
+        assert _contrast(on_dark(colour), "#14171c") >= 4.5
+
+
+def test_a_new_method_gets_a_spare_colour() -> None:
+    colours = method_colours((BASE, "dpo", "ipo", "rloo"))
+    assert colours["dpo"] == COLOURS["dpo"]
+    assert len(set(colours.values())) == 4
+
+
+def test_every_point_is_drawn_with_its_interval_and_seeds(comparison: Comparison) -> None:
+    figure = metric_figure(comparison, METRICS["preference_accuracy"], COLOURS, dots=True)
+    text = json.dumps(figure.spec)
+    for point in comparison.points:
+        measured = point.metrics["preference_accuracy"]
+        assert json.dumps(measured.mean.low) in text
+        assert point.label in text
+    assert all(point.method in figure.description for point in comparison.points)
+
+
+def test_a_bar_starts_at_zero_even_when_every_value_is_zero(comparison: Comparison) -> None:
+    zero = {"estimate": 0.0, "low": 0.0, "high": 0.0}
+    points = []
+    for point in comparison.points:
+        metric = point.metrics["repetition"]
+        flat = metric.model_copy(update={"mean": metric.mean.model_copy(update=zero)})
+        points.append(point.model_copy(update={"metrics": {"repetition": flat}}))
+    flat_comparison = comparison.model_copy(update={"points": points})
+    figure = metric_figure(flat_comparison, METRICS["repetition"], COLOURS, dots=False)
+    domains = [layer["encoding"]["x"].get("scale") for layer in figure.spec["layer"]]
+    assert {"domain": [0, 1]} in domains
+
+
+def test_many_points_are_limited(comparison: Comparison) -> None:
+    many = [
+        comparison.points[1].model_copy(update={"point": f"dpo-{i:08x}", "label": f"dpo {i}"})
+        for i in range(300)
+    ]
+    wide = comparison.model_copy(update={"points": [comparison.points[0], *many]})
+    figure = metric_figure(wide, METRICS["emoji"], COLOURS, dots=True)
+    assert figure.description.count("dpo") == MOST_POINTS_DRAWN - 1
+
+
+def test_tradeoffs_leave_out_points_without_a_cost(comparison: Comparison) -> None:
+    costs = {comparison.points[0].point: 0.0, comparison.points[1].point: 60.0}
+    figure = tradeoff_figure(comparison, "train_seconds", costs, "training seconds per run", COLOURS)
+    assert figure.description.count(" at ") == 2
+
+
+def test_curves_name_their_run_and_are_thinned(study: StudyResults) -> None:
+    figures = training_figures(study, COLOURS)
+    assert list(figures) == ["loss", "reward margin", "reward accuracy"]
+    assert figures["reward accuracy"]["kto"] is None
+    loss = figures["loss"]["dpo"]
+    assert loss is not None
+    values = loss.spec["data"]["values"]
+    runs = [list(group) for _, group in itertools.groupby(values, key=lambda row: row["run"])]
+    assert [group[0]["run"][-6:] for group in runs] == ["seed 0", "seed 1"]
+    assert all(50 < len(group) <= 151 and group[-1]["x"] == 200 for group in runs)
+
+
+def test_specifications_repeat_exactly(study: StudyResults, comparison: Comparison) -> None:
+    def specs() -> str:
+        training = training_figures(study, COLOURS)["loss"]["dpo"]
+        metric = metric_figure(comparison, METRICS["emoji"], COLOURS, dots=True)
+        return json.dumps([training and training.spec, metric.spec])
+
+    assert specs() == specs()

@@ -1,0 +1,25 @@
+"""Which modules count as a script's code."""
+
+from pathlib import Path
+
+from prefsweep.code import imported_modules
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+
+
+def modules(script: str) -> set[str]:
+    return {path.name for path in imported_modules(SCRIPTS / script)}
+
+
+def test_imports_are_followed_and_others_left_out() -> None:
+    train = modules("train.py")
+    assert {"train.py", "training.py", "swift_settings.py", "files.py"} <= train
+    assert not {"page.py", "serving.py", "statistics.py", "style.py"} & train
+
+
+def test_imports_inside_functions_count() -> None:
+    assert "timing.py" in modules("measure.py")
+
+
+def test_a_script_of_its_own_stands_alone() -> None:
+    assert modules("evaluate.py") == {"evaluate.py"}

@@ -1,0 +1,89 @@
+"""Each gate, passed and failed: what a run must not get away with."""
+
+import random
+from typing import Any
+
+import pytest
+
+from prefsweep.failures import StageError
+from prefsweep.gates import check_merge, check_scored, check_served, check_training
+from prefsweep.plan import Estimate, Point, Run
+from prefsweep.records import PairScore, Probe, TrainRecord
+from tests import example_study as example
+
+PROBE = Probe(prompt="p", token_ids=[1, 2, 3, 4], answer_tokens=2, log_prob=-8.0, answer_log_prob=-4.0)
+
+
+def trained(**changes: Any) -> TrainRecord:
+    run = Run(
+        id="dpo-00000000/seed-0",
+        point="dpo-00000000",
+        seed=0,
+        estimate=Estimate(steps=1, sequences=1, seconds=None, disk_bytes=None),
+    )
+    point = Point(id=run.point, method="dpo", label="dpo", settings={}, objective="")
+    record = example.train_record(run, point, random.Random(0), example.Shape())
+    first = record.history[0].model_copy(update={"loss": 0.693147})
+    record = record.model_copy(update={"expected_first_loss": 0.693147, "history": [first]})
+    return record.model_copy(update=changes)
+
+
+def test_a_sound_training_passes() -> None:
+    check_training(trained(), "float32")
+
+
+@pytest.mark.parametrize(
+    ("changes", "failure", "message"),
+    [
+        ({"rows": 143}, "data", "trained on 143 rows, 144 were prepared"),
+        ({"steps": 35}, "data", "made 35 optimiser steps, 36 were expected"),
+        ({"expected_first_loss": 0.5}, "model", "theory gives 0.500000"),
+        ({"adapter_norm": 0.0}, "no_effect", "every LoRA B matrix is zero"),
+    ],
+)
+def test_an_unsound_training_fails(changes: dict[str, Any], failure: str, message: str) -> None:
+    with pytest.raises(StageError, match=message) as caught:
+        check_training(trained(**changes), "float32")
+    assert caught.value.failure == failure
+
+
+@pytest.mark.parametrize(
+    ("arguments", "failure"),
+    [
+        ((2e-5, 1.0, 1e-5, True, True), "model"),
+        ((0.0, 0.0, 1e-5, True, True), "no_effect"),
+        ((0.0, 1.0, 1e-5, True, False), "model"),
+    ],
+)
+def test_a_merge_that_is_not_base_and_adapter_fails(
+    arguments: tuple[float, float, float, bool, bool], failure: str
+) -> None:
+    check_merge(1e-6, 1.0, 1e-5, tied=False, tied_after_reload=False)
+    with pytest.raises(StageError) as caught:
+        check_merge(*arguments)
+    assert caught.value.failure == failure
+
+
+@pytest.mark.parametrize("found", [-8.005, -7.9, float("nan")])
+def test_a_server_of_another_model_is_found_out(found: float) -> None:
+    check_served(PROBE, -8.0005, "float32")
+    with pytest.raises(StageError, match="merged model's -8.000") as caught:
+        check_served(PROBE, found, "float32")
+    assert caught.value.failure == "wrong_model"
+
+
+def test_scores_of_other_answers_are_found_out() -> None:
+    def scored(log_prob: float) -> list[PairScore]:
+        return [
+            PairScore(
+                prompt="p",
+                chosen_log_prob=log_prob,
+                rejected_log_prob=-9.0,
+                chosen_characters=9,
+                rejected_characters=9,
+            )
+        ]
+
+    check_scored([PROBE], scored(-4.001), "float32")
+    with pytest.raises(StageError, match="log-probability of -5.000"):
+        check_scored([PROBE], scored(-5.0), "float32")

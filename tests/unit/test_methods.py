@@ -1,0 +1,52 @@
+"""The catalogue: shipped methods, the translation of knobs, and faults in a method file."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from prefsweep.methods import load_method, load_methods
+
+DIRECTORY = Path(__file__).resolve().parents[2] / "config" / "methods"
+METHODS = load_methods(DIRECTORY)
+
+
+def test_the_five_methods_are_there() -> None:
+    assert set(METHODS) == {"dpo", "orpo", "simpo", "kto", "cpo"}
+    assert {name for name, method in METHODS.items() if method.data == "labelled"} == {"kto"}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_defaults_lie_in_the_published_range(name: str) -> None:
+    for knob in METHODS[name].knobs.values():
+        low, high = knob.published
+        assert low <= knob.default <= high
+
+
+def test_first_losses_are_those_of_an_adapter_that_changes_nothing() -> None:
+    weights = {"beta": 0.1, "desirable_weight": 1.2, "undesirable_weight": 1.2}
+    assert METHODS["dpo"].expected_first_loss({"beta": 0.1}) == pytest.approx(math.log(2), abs=1e-6)
+    assert METHODS["kto"].expected_first_loss(weights) == pytest.approx(0.6)
+    assert METHODS["kto"].expected_first_loss(weights | {"undesirable_weight": 1.0}) is None
+    assert METHODS["simpo"].expected_first_loss({}) is None
+
+
+def test_products_and_literals_become_flags() -> None:
+    flags = METHODS["simpo"].engine_flags({"beta": 2.5, "gamma_beta_ratio": 0.4})
+    assert flags == {"rlhf_type": "simpo", "beta": 2.5, "simpo_gamma": 1.0, "cpo_alpha": 0}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("method: dpo", "method: dpx", "name it dpx.yaml"),
+        ("above: 0", "abov: 0", "abov"),
+        ("data: pairs", "data: pear", "data"),
+    ],
+)
+def test_a_wrong_method_file_is_named(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    file = tmp_path / "dpo.yaml"
+    file.write_text((DIRECTORY / "dpo.yaml").read_text().replace(old, new))
+    with pytest.raises(ValueError, match=expected) as caught:
+        load_method(file)
+    assert "dpo.yaml" in str(caught.value)

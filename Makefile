@@ -24,7 +24,6 @@ check: develop ## lint, format, types
 	$(DEVELOP)/ruff format --check
 	$(DEVELOP)/snakefmt --check Snakefile rules
 	$(DEVELOP)/mypy scripts/prefsweep
-	$(DEVELOP)/snakemake --lint
 
 test-unit: develop ## the library, module by module
 	$(DEVELOP)/pytest tests/unit -n auto

@@ -2,8 +2,9 @@
 #
 #   snakemake --cores all                                    the demo (config/demo.yaml)
 #   snakemake --cores all --configfile config/NAME.yaml      a study of your own
-#   … plan · prefetch · partial · verify · tidy              what would run · all that needs a network ·
-#                                                            a report now · check it · drop merged weights
+#   snakemake TARGET --cores all --configfile …              plan: what would run · prefetch: all that needs a
+#                                                            network · partial: a report now · verify: check it ·
+#                                                            tidy: drop merged weights
 from snakemake.utils import min_version
 
 min_version("9.27")

@@ -26,14 +26,15 @@ PLACES = Places(
 
 
 # The study of this call: the file given with --configfile, changed by --config.
-STUDY_FILE = os.path.relpath([ROOT / "config" / "demo.yaml", *workflow.config_settings.configfiles][-1])
+DEMO = ROOT / "config" / "demo.yaml"
+STUDY_FILE = os.path.relpath([DEMO, *workflow.config_settings.configfiles][-1])
 OVERRIDES = json.dumps(dict(workflow.config_settings.config), sort_keys=True)
 
 try:
     STUDY = plan_study(Path(STUDY_FILE), json.loads(OVERRIDES), PLACES)
 except (ValueError, StageError) as error:
     remedy = f"\n  remedy: {error.remedy}" if isinstance(error, StageError) else ""
-    print(f"prefsweep: the study cannot run; nothing was started.\n{error}{remedy}", file=sys.stderr)
+    print(f"prefsweep: nothing was started.\n{error}{remedy}", file=sys.stderr)
     sys.exit(2)
 
 STUDY_DIRECTORY = f"results/{STUDY.plan.study}"
@@ -46,8 +47,8 @@ METHODS = os.path.relpath(PLACES.methods)
 GPUS = 1 if DEVICE == "cuda" else 0
 TRAIN_THREADS = min(workflow.cores, 4)
 # Files from a hub are pinned by their revision, which is part of every run's identity.
-LOCAL_DATA = [] if STUDY.dataset.hub else present_files(STUDY.dataset, PLACES.downloads).all
-DATA_FILES = [os.path.relpath(path) for path in LOCAL_DATA]
+PRESENT = None if STUDY.dataset.hub else present_files(STUDY.dataset, PLACES.downloads)
+DATA_FILES = [os.path.relpath(path) for path in PRESENT.all] if PRESENT else []
 TASKS = task_files(STUDY.plan.tasks, PLACES.tasks)
 TASK_FILES = [os.path.relpath(task) for task in TASKS if task.endswith(".yaml")]
 
@@ -65,7 +66,8 @@ wildcard_constraints:
 
 def code(script):
     """A script and the library modules it imports, compared by content: an edit re-runs what uses it, no more."""
-    return [os.path.relpath(path) for path in imported_modules(ROOT / "scripts" / script)]
+    modules = imported_modules(ROOT / "scripts" / script)
+    return [os.path.relpath(path) for path in modules]
 
 
 def lock(name):
@@ -77,6 +79,19 @@ def python(name):
     return os.path.relpath(python_of(name, DEVICE))
 
 
+def training_rows(wildcards):
+    """The rows a method trains on: pairs, or the same answers labelled one by one."""
+    form = STUDY.methods[wildcards.trained.partition("-")[0]].data
+    return f"{STUDY_DIRECTORY}/data/{form}.jsonl"
+
+
+def adapter(wildcards):
+    """What there is to merge; the base arm has no adapter."""
+    if wildcards.point.startswith(f"{BASE}-"):
+        return []
+    return f"{STUDY_DIRECTORY}/runs/{wildcards.point}/seed-{wildcards.seed}/train.json"
+
+
 def preflight(rule_names):
     """What must be there before the first job, made or fetched if it is missing, with progress on the terminal.
 
@@ -84,11 +99,13 @@ def preflight(rule_names):
     """
     STUDY.plan.write(Path(PLAN))
     needed = {name for rule in rule_names for name in ENVIRONMENTS.get(rule, [])}
-    ensure(sorted(needed), DEVICE)
     if needed:
-        fetch = ["scripts/fetch.py", "--model", STUDY.model.model_dump_json(exclude_none=True)]
-        places = ["--models-dir", str(PLACES.models), "--uv", str(Path(sys.executable).with_name("uv"))]
-        subprocess.run([python("train"), *fetch, *places], check=True)
+        ensure(sorted(needed | {"train"}), DEVICE)
+        model = STUDY.model.model_dump_json(exclude_none=True)
+        uv = Path(sys.executable).with_name("uv")
+        places = ["--models-dir", str(PLACES.models), "--uv", str(uv)]
+        fetch = [python("train"), "scripts/fetch.py", "--model", model, *places]
+        subprocess.run(fetch, check=True)
         local_files(STUDY.dataset, PLACES.downloads)
 
 

@@ -30,13 +30,15 @@ rule prepare:
         labelled="<study>/data/labelled.jsonl",
         heldout="<study>/data/heldout.jsonl",
         audit="<study>/data/data.json",
+    log:
+        "<study>/logs/prepare.log",
+    localrule: True
     params:
         dataset=json.dumps(STUDY.config.dataset),
         max_length=STUDY.max_length,
         directory=subpath(output.audit, parent=True),
-    log:
-        "<study>/logs/prepare.log",
-    localrule: True
+    message:
+        "prepare the data: check, split, filter, audit"
     shell:
         "{sys.executable:q} {input.code[0]:q}"
         " --plan {PLAN:q}"

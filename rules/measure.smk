@@ -30,6 +30,8 @@ rule measure:
         evaluate=python("evaluate"),
         generate=STUDY.plan.generate.model_dump_json(),
         tasks=STUDY.plan.tasks,
+    message:
+        "measure {wildcards.point} seed {wildcards.seed}: answers, speed, lm-eval"
     shell:
         "OMP_NUM_THREADS={threads} {params.python:q} {input.code[0]:q}"
         " --plan {PLAN:q}"

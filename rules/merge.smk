@@ -3,13 +3,6 @@
 # Out:     merge.json, the manifest of merged/
 
 
-def adapter(wildcards):
-    """What there is to merge; the base arm has no adapter."""
-    if wildcards.point.startswith(f"{BASE}-"):
-        return []
-    return f"{STUDY_DIRECTORY}/runs/{wildcards.point}/seed-{wildcards.seed}/train.json"
-
-
 rule merge:
     """Fold the adapter in; merged logits must equal base + adapter."""
     input:
@@ -29,6 +22,8 @@ rule merge:
         python=python("train"),
         data=subpath(input.heldout, parent=True),
         directory=subpath(output[0], parent=True),
+    message:
+        "merge {wildcards.point} seed {wildcards.seed}"
     shell:
         "OMP_NUM_THREADS={threads} {params.python:q} {input.code[0]:q}"
         " --plan {PLAN:q}"

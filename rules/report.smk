@@ -13,7 +13,10 @@ rule compare:
     """Paired statistics, verdicts, tables, the page."""
     input:
         code=code("compare.py"),
-        templates=sorted(os.path.relpath(path) for path in (ROOT / "scripts/prefsweep/templates").iterdir()),
+        templates=sorted(
+            os.path.relpath(path)
+            for path in (ROOT / "scripts/prefsweep/templates").iterdir()
+        ),
         lock=lock("workflow"),
         scores=[f"{STUDY_DIRECTORY}/runs/{run}/scores.json" for run in RUNS],
     output:
@@ -21,11 +24,13 @@ rule compare:
         runs="<study>/report/runs.csv",
         comparison="<study>/report/comparison.csv",
         samples="<study>/report/samples.jsonl",
-    params:
-        plan=PLAN_DIGEST,
     log:
         "<study>/logs/compare.log",
     localrule: True
+    params:
+        plan=PLAN_DIGEST,
+    message:
+        "compare every run: tables and page"
     shell:
         "{sys.executable:q} {input.code[0]:q}"
         " --study-directory {STUDY_DIRECTORY}"
@@ -40,9 +45,14 @@ rule attest:
         page="<study>/report/index.html",
     output:
         "<study>/provenance.json",
+    log:
+        "<study>/logs/attest.log",
     localrule: True
+    message:
+        "hash every record into provenance.json"
     shell:
         "{sys.executable:q} {input.code[0]:q} --study-directory {STUDY_DIRECTORY} --output {output:q}"
+        " 2>{log:q}"
 
 
 rule partial:

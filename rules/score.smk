@@ -16,6 +16,8 @@ rule score:
     log:
         "<run>/logs/score.log",
     localrule: True
+    message:
+        "score {wildcards.point} seed {wildcards.seed}"
     shell:
         "{sys.executable:q} {input.code[0]:q}"
         " --run {wildcards.point:q}/seed-{wildcards.seed}"

@@ -3,12 +3,6 @@
 # Out:     train.json, the manifest of adapter/; run.json, the circumstances
 
 
-def training_rows(wildcards):
-    """The rows a method trains on: pairs, or the same answers labelled one by one."""
-    form = STUDY.methods[wildcards.trained.partition("-")[0]].data
-    return f"{STUDY_DIRECTORY}/data/{form}.jsonl"
-
-
 rule train:
     """Fit one run's LoRA; settings, steps and losses go to train.json."""
     input:
@@ -31,6 +25,8 @@ rule train:
         python=python("train"),
         data=subpath(input.rows, parent=True),
         directory=subpath(output.manifest, parent=True),
+    message:
+        "train {wildcards.trained} seed {wildcards.seed}"
     shell:
         "OMP_NUM_THREADS={threads} {params.python:q} {input.code[0]:q}"
         " --plan {PLAN:q}"

@@ -50,9 +50,7 @@ def run(options: argparse.Namespace) -> None:
     prompts = [HeldOutPrompt.model_validate(row) for row in read_jsonl(options.data / "heldout.jsonl")]
     pairs = [prompt for prompt in prompts if prompt.part == "heldout"]
     tokenizer = AutoTokenizer.from_pretrained(merged, local_files_only=True)
-    texts = [
-        tokenizer.apply_chat_template(p.messages, tokenize=False, add_generation_prompt=True) for p in prompts
-    ]
+    texts = [tokenizer.apply_chat_template(p.messages, tokenize=False, add_generation_prompt=True) for p in prompts]
     token_ids = [tokenizer.encode(text, add_special_tokens=False) for text in texts]
     longest = max(map(len, token_ids)) + longest_answer(tokenizer, pairs, plan.generate.max_tokens)
     server_log = options.output / "logs" / "server.log"
@@ -85,9 +83,7 @@ def run(options: argparse.Namespace) -> None:
             server,
             options.evaluate,
             task_files(plan.tasks, options.tasks),
-            task_rows(
-                pairs, [text for prompt, text in zip(prompts, texts, strict=True) if prompt.part == "heldout"]
-            ),
+            task_rows(pairs, [text for prompt, text in zip(prompts, texts, strict=True) if prompt.part == "heldout"]),
             tokenizer=merged,
             concurrency=max(plan.generate.concurrency),
             max_length=longest + ANSWER_ROOM,

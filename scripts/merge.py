@@ -63,9 +63,7 @@ def run(options: argparse.Namespace) -> None:
             check_merge(parity, change, bound, tied(base), tied(directory))
     if not adapter:
         write_json(options.output / "run.json", circumstances(plan, options.run))
-    generation, tokenizer = (
-        read_document(merged / name) for name in ("generation_config.json", "config.json")
-    )
+    generation, tokenizer = (read_document(merged / name) for name in ("generation_config.json", "config.json"))
     peak, _ = peak_memory()
     MergeRecord(
         run=options.run,

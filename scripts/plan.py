@@ -20,9 +20,7 @@ def main() -> None:
 def show(plan: Plan) -> None:
     """Print points, seeds, steps, sequences, time, disk and notices to stdout."""
     console = Console(file=sys.stdout, soft_wrap=False)
-    table = Table(
-        title=f"{plan.study}: {len(plan.points)} points × seeds {plan.seeds} on {plan.device}", expand=True
-    )
+    table = Table(title=f"{plan.study}: {len(plan.points)} points × seeds {plan.seeds} on {plan.device}", expand=True)
     for column in ("point", "effective objective"):
         table.add_column(column, overflow="fold")
     for column in ("runs", "steps", "sequences", "hours", "disk"):
@@ -40,12 +38,8 @@ def show(plan: Plan) -> None:
     table.add_row("all", "", str(len(everything)), *totals(everything))
     console.print(table)
     rows = "unknown until fetched" if plan.data.rows is None else f"{plan.data.rows} rows"
-    console.print(
-        f"model {plan.model.name} ({plan.model.source}) · data {plan.data.name} ({rows})", highlight=False
-    )
-    console.print(
-        f"primary metric {plan.primary_metric} · smallest worthwhile effect {plan.smallest_effect:g}"
-    )
+    console.print(f"model {plan.model.name} ({plan.model.source}) · data {plan.data.name} ({rows})", highlight=False)
+    console.print(f"primary metric {plan.primary_metric} · smallest worthwhile effect {plan.smallest_effect:g}")
     if any(estimate.seconds is None for estimate in everything):
         console.print("hours: “?” until a run of the same model and method has finished here")
     for notice in plan.notices:

@@ -22,13 +22,9 @@ def main() -> None:
         required=True,
         help="the study's `dataset:` as JSON: a name or a mapping",
     )
-    parser.add_argument(
-        "--model-directory", type=Path, required=True, help="the base model, for its tokenizer"
-    )
+    parser.add_argument("--model-directory", type=Path, required=True, help="the base model, for its tokenizer")
     parser.add_argument("--max-length", type=int, required=True, help="tokens of prompt and answer")
-    parser.add_argument(
-        "--downloads", type=Path, required=True, help="folder for data sets fetched from a hub"
-    )
+    parser.add_argument("--downloads", type=Path, required=True, help="folder for data sets fetched from a hub")
     parser.add_argument("--output", type=Path, required=True, help="results/<study>/data")
     options = parser.parse_args()
     plan = Plan.read(options.plan)

@@ -16,9 +16,7 @@ def main() -> None:
         generations = [Generation.model_validate(row) for row in read_jsonl(arguments.generations)]
         evaluation = Evaluation.read(arguments.evaluation)
         if evaluation.run != arguments.run:
-            raise StageError(
-                "score", f"{arguments.evaluation} belongs to {evaluation.run}, not to {arguments.run}"
-            )
+            raise StageError("score", f"{arguments.evaluation} belongs to {evaluation.run}, not to {arguments.run}")
         score_run(prompts, generations, evaluation).write(arguments.output)
 
 

@@ -13,9 +13,7 @@ def main() -> None:
     for merged in sorted(directory.glob("runs/*/seed-*/merged")):
         freed += sum(path.stat().st_size for path in merged.rglob("*") if path.is_file())
         shutil.rmtree(merged)
-    print(
-        f"{freed / 2**30:.2f} GiB freed; measuring a run again needs its merge again (snakemake --forcerun merge)"
-    )
+    print(f"{freed / 2**30:.2f} GiB freed; measuring a run again needs its merge again (snakemake --forcerun merge)")
 
 
 if __name__ == "__main__":

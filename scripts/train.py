@@ -1,4 +1,4 @@
-"""Train one run's LoRA with ms-swift; steps, losses, time and memory go to train.json, the circumstances to run.json."""
+"""Train one run's LoRA with ms-swift: steps, losses, time and memory to train.json, circumstances to run.json."""
 
 import argparse
 import shutil

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from prefsweep.plan import Plan
 from prefsweep.provenance import artefacts
 from prefsweep.records import read_document
 
@@ -23,22 +24,18 @@ def main() -> int:
     problems = [*changed_files(directory), *underived_files(directory)]
     for problem in problems:
         print(problem, file=sys.stderr)
-    print(
-        f"{directory}: {len(problems)} problems"
-        if problems
-        else f"{directory}: every file is as it was recorded"
-    )
+    print(f"{directory}: {len(problems)} problems" if problems else f"{directory}: every file is as it was recorded")
     return 1 if problems else 0
 
 
 def changed_files(directory: Path) -> list[str]:
     """Files whose hash is not the recorded one, or that are missing or new."""
-    recorded = read_document(directory / "provenance.json")["files"]
+    provenance = read_document(directory / "provenance.json")
+    recorded = provenance["files"] | {"plan.json": provenance["plan_digest"]}
     found = {file.name: file.sha256 for file in artefacts(directory)}
+    found["plan.json"] = Plan.read(directory / "plan.json").digest()
     names = sorted(recorded.keys() | found.keys())
-    return [
-        f"{name}: {state(name, recorded, found)}" for name in names if recorded.get(name) != found.get(name)
-    ]
+    return [f"{name}: {state(name, recorded, found)}" for name in names if recorded.get(name) != found.get(name)]
 
 
 def state(name: str, recorded: dict[str, str], found: dict[str, str]) -> str:

@@ -90,9 +90,7 @@ def build_study(directory: Path, shape: Shape | None = None) -> Path:
 
 def _plan(shape: Shape) -> Plan:
     points = [_point(BASE, 0, shape)]
-    points += [
-        _point(method, variant, shape) for method in shape.methods for variant in range(shape.variants)
-    ]
+    points += [_point(method, variant, shape) for method in shape.methods for variant in range(shape.variants)]
     estimate = Estimate(steps=shape.steps, sequences=288, seconds=60.0, disk_bytes=1 << 28)
     runs = [
         Run(id=f"{point.id}/seed-{seed}", point=point.id, seed=seed, estimate=estimate)
@@ -177,9 +175,7 @@ def _audit(shape: Shape) -> dict[str, Any]:
     }
 
 
-def _finished_run(
-    folder: Path, run: Run, point: Point, prompts: Sequence[HeldOutPrompt], shape: Shape
-) -> None:
+def _finished_run(folder: Path, run: Run, point: Point, prompts: Sequence[HeldOutPrompt], shape: Shape) -> None:
     chance = random.Random(f"{run.id}")
     directory = run_directory(folder, run.id)
     write_json(
@@ -215,9 +211,7 @@ def _failed_run(folder: Path, run: Run, shape: Shape) -> None:
 
 def train_record(run: Run, point: Point, chance: random.Random, shape: Shape) -> TrainRecord:
     start = {"dpo": math.log(2), "kto": 0.5}.get(point.method, 2.2)
-    history = [
-        _train_step(step, start, point.method, chance, shape.steps) for step in range(1, shape.steps + 1)
-    ]
+    history = [_train_step(step, start, point.method, chance, shape.steps) for step in range(1, shape.steps + 1)]
     return TrainRecord(
         run=run.id, argv=["swift", "rlhf"],
         adapter=[FileHash(name="adapter.safetensors", bytes=9, sha256=_HASH)],
@@ -257,9 +251,7 @@ def merge_record(run: Run, point: Point) -> MergeRecord:
 
 def throughput(run: Run, chance: random.Random) -> Throughput:
     def latency(middle: float) -> Percentiles:
-        return Percentiles(
-            mean_seconds=middle, p50_seconds=middle, p95_seconds=middle * 1.3, p99_seconds=middle * 1.5
-        )
+        return Percentiles(mean_seconds=middle, p50_seconds=middle, p95_seconds=middle * 1.3, p99_seconds=middle * 1.5)
 
     passes = [
         TimedPass(

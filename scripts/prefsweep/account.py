@@ -104,11 +104,7 @@ def facts(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
             yield title, ", ".join(f"{one} {_text(number)}" for one, number in item.items())
         elif isinstance(item, Mapping) and item:
             yield from facts(item, f"{title} · ")
-        elif (
-            isinstance(item, list)
-            and item
-            and all(isinstance(one, Mapping) and "name" in one for one in item)
-        ):
+        elif isinstance(item, list) and item and all(isinstance(one, Mapping) and "name" in one for one in item):
             for one in item[:MOST_ITEMS]:
                 yield (
                     f"{title} · {one['name']}",
@@ -165,9 +161,7 @@ def _budget(runs: Iterable[RunResults]) -> Table:
         if run.train
     ]
     heads = ["run", "steps", "sequences", "tokens", "first loss", "final loss", "adapter norm"]
-    return _table(
-        "What each run was trained with and what became of it", [*heads, "merge error", "change"], rows
-    )
+    return _table("What each run was trained with and what became of it", [*heads, "merge error", "change"], rows)
 
 
 def _versions(runs: Iterable[RunResults]) -> Facts:

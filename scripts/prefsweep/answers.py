@@ -87,9 +87,7 @@ def _prompt(prompt: HeldOutPrompt, arms: list[Arm]) -> dict[str, Any]:
         "chosen": prompt.chosen and cut(prompt.chosen)[0],
         "rejected": prompt.rejected and cut(prompt.rejected)[0],
         "answers": [
-            _answer(index, arm, arm.answers[prompt.id])
-            for index, arm in enumerate(arms)
-            if prompt.id in arm.answers
+            _answer(index, arm, arm.answers[prompt.id]) for index, arm in enumerate(arms) if prompt.id in arm.answers
         ],
     }
 

@@ -76,9 +76,7 @@ def metric_figure(comparison: Comparison, metric: Metric, colours: dict[str, str
     names = short_names(comparison.points)
     rows = [_metric_row(point, metric.name, names) for point in measured]
     layers = (
-        _dots(rows, _seed_rows(measured, metric.name, names), metric, colours)
-        if dots
-        else _bars(rows, metric, colours)
+        _dots(rows, _seed_rows(measured, metric.name, names), metric, colours) if dots else _bars(rows, metric, colours)
     )
     return Figure(
         id=f"metric-{metric.name}",
@@ -149,12 +147,7 @@ def _bars(rows: Rows, metric: Metric, colours: dict[str, str]) -> Any:
 
 def _scatter(rows: Rows, title: str, comparison: Comparison, colours: dict[str, str]) -> Any:
     chart, colour = alt.Chart(alt.InlineData(rows)), _colour(colours)
-    x = (
-        alt.X("cost:Q")
-        .title(title)
-        .scale(alt.Scale(zero=False, padding=24, nice=False))
-        .axis(alt.Axis(grid=False))
-    )
+    x = alt.X("cost:Q").title(title).scale(alt.Scale(zero=False, padding=24, nice=False)).axis(alt.Axis(grid=False))
     axis = alt.Axis(title=None, **value_format(comparison.unit))
     y = alt.Y("mean:Q").scale(alt.Scale(zero=False)).axis(axis)
     interval = chart.mark_rule(strokeWidth=1.5, opacity=0.45)

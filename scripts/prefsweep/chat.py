@@ -27,9 +27,7 @@ class ChatTokenizer:
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise StageError("model", f"{directory} has no tokenizer that can be read: {error}") from error
         if not self._tokenizer.chat_template:
-            remedy = (
-                "Add the model's chat template (chat_template.jinja), or study an instruction-tuned model."
-            )
+            remedy = "Add the model's chat template (chat_template.jinja), or study an instruction-tuned model."
             raise StageError("model", f"the tokenizer in {directory} has no chat template", remedy)
         added = self._tokenizer.added_tokens_decoder.values()
         special = {str(token) for token in added if token.special} | set(self._tokenizer.all_special_tokens)

@@ -25,7 +25,5 @@ def _library_imports(path: Path, directory: Path) -> tuple[Path, ...]:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-    candidates = (
-        directory / f"{name.replace('.', '/')}.py" for name in names if name.startswith("prefsweep.")
-    )
+    candidates = (directory / f"{name.replace('.', '/')}.py" for name in names if name.startswith("prefsweep."))
     return tuple(sorted(path for path in candidates if path.is_file()))

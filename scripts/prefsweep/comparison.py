@@ -174,9 +174,7 @@ def _tasks(findings: Findings, point: str) -> list[TaskComparison]:
             metric=metric,
             seed_values=seeds,
             mean=fmean(seeds.values()),
-            difference=fmean(seeds.values()) - fmean(base[task, metric].values())
-            if (task, metric) in base
-            else None,
+            difference=fmean(seeds.values()) - fmean(base[task, metric].values()) if (task, metric) in base else None,
         )
         for (task, metric), seeds in sorted(values.items())
     ]
@@ -207,12 +205,8 @@ def _notices(findings: Findings) -> list[str]:
             if not any(metric.name in prompt.metrics for prompt in scores.prompts)
         ]
         if lacking:
-            notices.append(
-                f"{metric.name} is missing in {joined(lacking)}: left out there, not counted as zero."
-            )
-        excluded = max(
-            (f[metric.name].excluded_prompts for f in findings.test.values() if metric.name in f), default=0
-        )
+            notices.append(f"{metric.name} is missing in {joined(lacking)}: left out there, not counted as zero.")
+        excluded = max((f[metric.name].excluded_prompts for f in findings.test.values() if metric.name in f), default=0)
         if excluded:
             notices.append(
                 f"{metric.name}: up to {count(excluded, 'test prompt')} lack it in some run and are left out."
@@ -220,7 +214,5 @@ def _notices(findings: Findings) -> list[str]:
     tried = Counter(p.method for p in findings.plan.points if findings.development[p.id] and p.method != BASE)
     if len(set(tried.values())) > 1:
         numbers = joined([f"{method} {number}" for method, number in tried.items()])
-        notices.append(
-            f"Methods had unequal numbers of points to choose from ({numbers}): more tries, better best."
-        )
+        notices.append(f"Methods had unequal numbers of points to choose from ({numbers}): more tries, better best.")
     return notices

@@ -54,9 +54,7 @@ def _curves(
 
 
 def _lines(rows: Rows, quantity: str, colour: str, by_share: bool) -> Any:
-    hover = alt.selection_point(
-        name="hover", on="pointerover", clear="pointerout", fields=["run"], empty=False
-    )
+    hover = alt.selection_point(name="hover", on="pointerover", clear="pointerout", fields=["run"], empty=False)
     accuracy = quantity == "reward_accuracy"
     y_scale = alt.Scale(domain=[0, 1]) if accuracy else alt.Scale(zero=False)
     y_axis = alt.Axis(title=None, tickCount=3, **value_format("share" if accuracy else ""))

@@ -23,19 +23,13 @@ class DatasetFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: Path | None = Field(None, description="Training rows: pairs, or labelled rows for KTO alone.")
-    heldout: Path | None = Field(
-        None, description="Pairs no method trains on; without it a share of `path` is."
-    )
-    showcase: Path | list[_Text] | None = Field(
-        None, description="Prompts shown side by side: a file or a list."
-    )
+    heldout: Path | None = Field(None, description="Pairs no method trains on; without it a share of `path` is.")
+    showcase: Path | list[_Text] | None = Field(None, description="Prompts shown side by side: a file or a list.")
     heldout_fraction: float = Field(
         0.2, strict=True, gt=0, lt=1, description="Share of distinct prompts held out, without `heldout`."
     )
     limit: int | None = Field(None, strict=True, ge=1, description="Training rows used, chosen by hash.")
-    columns: dict[str, _Text] = Field(
-        {}, description="Our column names → the file's, if it has other headings."
-    )
+    columns: dict[str, _Text] = Field({}, description="Our column names → the file's, if it has other headings.")
     delete: str = Field("", description="Characters removed from every text, such as variation selectors.")
     hub: Hub | None = Field(None, description="Fetch `files` of the data set `id` at `revision` from here.")
     id: str | None = Field(None, pattern=r"^\w[\w.-]*/\w[\w.-]*$")
@@ -100,9 +94,7 @@ def load_dataset_spec(reference: str | dict[str, Any], config_dir: Path, base_di
     if reference not in known:
         close = get_close_matches(reference, known, n=1)
         hint = f"did you mean {close[0]!r}? Known" if close else "known"
-        raise SpecError(
-            (), f"no data set {reference!r}; {hint}: {', '.join(known)}; a file is {{path: FILE}}"
-        )
+        raise SpecError((), f"no data set {reference!r}; {hint}: {', '.join(known)}; a file is {{path: FILE}}")
     document = load_yaml(file)
     try:
         return _spec(reference, document.value, base_dir)
@@ -118,9 +110,7 @@ def _spec(name: str, values: dict[str, Any], base_dir: Path) -> DatasetSpec:
         text = "\n".join(f"{_key(detail)}{_explained(detail)}" for detail in details)
         raise SpecError(details[0]["loc"], text) from None
     paths = {key: _existing(key, getattr(given, key), base_dir) for key in ("path", "heldout", "showcase")}
-    return DatasetSpec(
-        name=name, **given.model_dump(exclude_unset=True) | {k: v for k, v in paths.items() if v}
-    )
+    return DatasetSpec(name=name, **given.model_dump(exclude_unset=True) | {k: v for k, v in paths.items() if v})
 
 
 def _existing(key: str, value: Any, base_dir: Path) -> Any:
@@ -139,9 +129,7 @@ def _key(detail: Any) -> str:
 def _explained(detail: Any) -> str:
     if detail["type"] != "extra_forbidden":
         message = detail["msg"].removeprefix("Value error, ")
-        return (
-            message if not detail["loc"] else f"{message[0].lower()}{message[1:]}; it is {detail['input']!r}"
-        )
+        return message if not detail["loc"] else f"{message[0].lower()}{message[1:]}; it is {detail['input']!r}"
     allowed = list(DatasetFile.model_fields)
     close = get_close_matches(str(detail["loc"][-1]), allowed, n=1)
     hint = f"did you mean {close[0]!r}? Allowed" if close else "allowed"

@@ -121,9 +121,7 @@ def _build(name: str, device: str, lock: int) -> None:
         make = ["venv", "--quiet", "--clear", "--relocatable", f"--python={_base_python()}"]
         _run([uv, *make, str(python.parents[1])], lock)
     settings = pip_settings(pip_command())
-    sources = (
-        index_arguments(settings) + extra_index_arguments(settings) + wheel_arguments(settings, requirements)
-    )
+    sources = index_arguments(settings) + extra_index_arguments(settings) + wheel_arguments(settings, requirements)
     # Bytecode now: it makes the engines' first imports several times faster.
     install = ["pip", "sync", f"--python={python}", "--require-hashes", "--compile-bytecode", *sources]
     quiet = [] if sys.stderr.isatty() else ["--quiet"]
@@ -143,9 +141,7 @@ def _name_vllm(python: Path, version: str) -> None:
     site = next((python.parents[1] / "lib").glob("python3*/site-packages"))
     metadata = site / f"vllm-{version}+cpu.dist-info"
     metadata.mkdir(exist_ok=True)
-    (metadata / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: vllm\nVersion: {version}+cpu\n", "utf-8"
-    )
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {version}+cpu\n", "utf-8")
     (metadata / "RECORD").write_text(f"{metadata.name}/METADATA,,\n{metadata.name}/RECORD,,\n", "utf-8")
 
 

@@ -34,9 +34,7 @@ class Pace:
                 around = trained["total_seconds"] - trained["train_seconds"]
             overhead[method].append(served + merged + around)
         medians = {method: median(values) for method, values in overhead.items()}
-        return cls(
-            {method: median(values) for method, values in steps.items()}, medians, medians.pop("base", None)
-        )
+        return cls({method: median(values) for method, values in steps.items()}, medians, medians.pop("base", None))
 
     def seconds(self, method: str, steps: int) -> float | None:
         """Wall seconds of one run from training to scores; None for a method that has not run yet."""

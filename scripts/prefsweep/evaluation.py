@@ -53,9 +53,7 @@ def evaluate(
     environment["HF_DATASETS_CACHE"] = str(scratch / "datasets")
     finished = subprocess.run(arguments, env=environment, check=False)
     if finished.returncode != 0:
-        raise StageError(
-            "score", f"lm-eval ended with status {finished.returncode}; its output is in the log"
-        )
+        raise StageError("score", f"lm-eval ended with status {finished.returncode}; its output is in the log")
     found = read_document(output)
     assert isinstance(found, dict)
     return found

@@ -73,9 +73,7 @@ def recorded(run: str, stage: str, directory: Path) -> Iterator[None]:
         lines = traceback.format_exception(error)
         sys.stderr.writelines(lines)
         message = str(error) or type(error).__name__
-        print(
-            f"\n{run}: {stage} failed ({failure}): {message}\n  remedy: {remedy}", file=sys.stderr, flush=True
-        )
+        print(f"\n{run}: {stage} failed ({failure}): {message}\n  remedy: {remedy}", file=sys.stderr, flush=True)
         Failure(
             run=run,
             stage=stage,

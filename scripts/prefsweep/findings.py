@@ -107,9 +107,7 @@ def find(
 def _judged(name: str) -> Metric:
     if name not in METRICS or METRICS[name].direction == "neutral":
         judged = ", ".join(known for known, metric in METRICS.items() if metric.direction != "neutral")
-        raise ValueError(
-            f"primary metric {name} is unknown or has no better direction; choose one of: {judged}"
-        )
+        raise ValueError(f"primary metric {name} is unknown or has no better direction; choose one of: {judged}")
     return METRICS[name]
 
 
@@ -124,16 +122,12 @@ def _measure(
             arms[run.point][run.seed] = prompts.table(finished[run.id], metrics)
     base = next((arms[point.id] for point in plan.points if point.method == BASE), {})
     return prompts, {
-        point.id: compare_metrics(
-            arms[point.id], {} if point.method == BASE else base, prompts, metrics, alphas
-        )
+        point.id: compare_metrics(arms[point.id], {} if point.method == BASE else base, prompts, metrics, alphas)
         for point in plan.points
     }
 
 
-def _adjusted(
-    family: list[str], test: Mapping[str, Mapping[str, MetricComparison]], primary: str
-) -> dict[str, float]:
+def _adjusted(family: list[str], test: Mapping[str, Mapping[str, MetricComparison]], primary: str) -> dict[str, float]:
     """Holm over the declared family; a point without a difference stays in it with p = 1."""
     differences = {point: test[point][primary].difference for point in family if primary in test[point]}
     p_values = {point: found.p_value for point, found in differences.items() if found is not None}

@@ -57,9 +57,7 @@ def _two_dialogues(line: int, row: dict[str, Any]) -> Example:
 
 def _question_pair(line: int, row: dict[str, Any]) -> Example:
     messages = [{"role": "user", "content": _text(row["question"], "question")}]
-    return _pair(
-        line, messages, _text(row["content"], "content"), _text(row["rejected_response"], "rejected_response")
-    )
+    return _pair(line, messages, _text(row["content"], "content"), _text(row["rejected_response"], "rejected_response"))
 
 
 def _labelled(line: int, row: dict[str, Any]) -> Example:
@@ -159,12 +157,8 @@ def _turn(value: Any, name: str) -> Turn:
         refuse_unsupported(value, f"{name}.")
     role, content = value["role"], value["content"]
     if role not in ("system", "user", "assistant"):
-        kind = (
-            "not supported" if role in ("tool", "tool_call", "tool_response", "function") else "wrong turns"
-        )
-        raise RowProblem(
-            kind, f"{name} has the role {_shortened(role)}; system, user and assistant are known"
-        )
+        kind = "not supported" if role in ("tool", "tool_call", "tool_response", "function") else "wrong turns"
+        raise RowProblem(kind, f"{name} has the role {_shortened(role)}; system, user and assistant are known")
     if isinstance(content, list):
         raise RowProblem("not supported", f"{name}.content is a list of parts, not text")
     return {"role": role, "content": _text(content, f"{name}.content")}

@@ -19,9 +19,7 @@ def check_training(record: TrainRecord, precision: str) -> None:
     Raises StageError with the expected and the found value.
     """
     if record.rows != record.expected_rows:
-        raise StageError(
-            "data", f"the engine trained on {record.rows} rows, {record.expected_rows} were prepared"
-        )
+        raise StageError("data", f"the engine trained on {record.rows} rows, {record.expected_rows} were prepared")
     if record.steps != record.expected_steps:
         raise StageError(
             "data", f"the engine made {record.steps} optimiser steps, {record.expected_steps} were expected"
@@ -48,9 +46,7 @@ def check_merge(parity: float, change: float, bound: float, tied: bool, tied_aft
     if change == 0:
         raise StageError("no_effect", "the merged model equals the base model: the merge lost the adapter")
     if tied != tied_after_reload:
-        raise StageError(
-            "model", f"tie_word_embeddings was {tied} and is {tied_after_reload} after the merge"
-        )
+        raise StageError("model", f"tie_word_embeddings was {tied} and is {tied_after_reload} after the merge")
 
 
 def check_served(probe: Probe, found: float, precision: str) -> None:

@@ -57,9 +57,7 @@ async def _complete(
     }
     response = await client.post("/v1/chat/completions", json=body)
     if response.is_error:
-        raise StageError(
-            "server_crash", f"prompt {prompt.id}: status {response.status_code}: {response.text[:500]}"
-        )
+        raise StageError("server_crash", f"prompt {prompt.id}: status {response.status_code}: {response.text[:500]}")
     answer: dict[str, Any] = response.json()
     if answer["model"] != name:
         raise StageError("wrong_model", f"prompt {prompt.id} was answered by {answer['model']}, not {name}")

@@ -31,9 +31,7 @@ def fetch_model_files(source: HubSource, directory: Path) -> None:
     _take(snapshot, MODEL_FILES, _SUBFOLDERS, directory)
 
 
-def fetch_dataset_files(
-    hub: Hub, id: str, revision: str, patterns: Iterable[str], target: Path
-) -> list[Path]:
+def fetch_dataset_files(hub: Hub, id: str, revision: str, patterns: Iterable[str], target: Path) -> list[Path]:
     """Publish the files of a dataset that match `patterns` (such as `data/train-*.parquet`) in `target`.
 
     Returns their paths, sorted. Raises StageError("data") when the hub has no such dataset, revision or file,
@@ -54,9 +52,7 @@ def _snapshot(kind: Kind, source: HubSource, patterns: tuple[str, ...], ignored:
     return download(kind, source, patterns, ignored)
 
 
-def _from_huggingface(
-    kind: Kind, source: HubSource, patterns: tuple[str, ...], ignored: tuple[str, ...]
-) -> Path:
+def _from_huggingface(kind: Kind, source: HubSource, patterns: tuple[str, ...], ignored: tuple[str, ...]) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (  # type: ignore[attr-defined]
         HTTPError,
@@ -79,24 +75,18 @@ def _from_huggingface(
     except RepositoryNotFoundError as error:
         raise _absent(kind, source, "does not exist, is private, or needs an accepted licence") from error
     except (HTTPError, LocalEntryNotFoundError) as error:
-        raise _unreachable(
-            kind, source, os.environ.get("HF_ENDPOINT", "https://huggingface.co"), error
-        ) from error
+        raise _unreachable(kind, source, os.environ.get("HF_ENDPOINT", "https://huggingface.co"), error) from error
     return Path(path)
 
 
-def _from_modelscope(
-    kind: Kind, source: HubSource, patterns: tuple[str, ...], ignored: tuple[str, ...]
-) -> Path:
+def _from_modelscope(kind: Kind, source: HubSource, patterns: tuple[str, ...], ignored: tuple[str, ...]) -> Path:
     """The SDK's own lookup may return an old cache of any revision, so the folder is named here."""
     from modelscope_hub import HubApi
     from modelscope_hub.config import HubConfig
     from modelscope_hub.errors import AuthenticationError, HubError, NotExistError, PermissionDeniedError
 
     config = HubConfig()
-    folder = (
-        Path(config.cache_dir) / f"{kind}s" / source.id.replace("/", "--") / "snapshots" / source.revision
-    )
+    folder = Path(config.cache_dir) / f"{kind}s" / source.id.replace("/", "--") / "snapshots" / source.revision
     complete = folder.with_name(f"{folder.name}.{sha256_of_json([patterns, ignored])[:8]}.complete")
     try:
         HubApi(config=config).download_repo(

@@ -65,9 +65,7 @@ def ranked(comparison: Comparison) -> list[PointComparison]:
 
 def board(comparison: Comparison, costs: Mapping[str, Row]) -> dict[str, Any]:
     """Every point against the base: numbers, verdict, and the interval as coordinates of a small drawing."""
-    companions = [
-        m for m in comparison.metrics if m.name in _COMPANIONS and m.name != comparison.primary_metric
-    ]
+    companions = [m for m in comparison.metrics if m.name in _COMPANIONS and m.name != comparison.primary_metric]
     scale = _Scale.of(comparison)
     rows = []
     for point in ranked(comparison):
@@ -110,9 +108,7 @@ class _Scale:
 
     @classmethod
     def of(cls, comparison: Comparison) -> "_Scale":
-        found = [
-            p.metrics[comparison.primary_metric] for p in comparison.points if _has_difference(p, comparison)
-        ]
+        found = [p.metrics[comparison.primary_metric] for p in comparison.points if _has_difference(p, comparison)]
         ends = [end for one in found if one.difference for end in (one.difference.low, one.difference.high)]
         ends = [end for end in ends if math.isfinite(end)]
         smallest = comparison.smallest_effect
@@ -158,12 +154,8 @@ def _numbers(point: PointComparison, primary: MetricComparison | None, unit: str
     seeds = f"{len(point.seeds_finished)} of {len(point.seeds_planned)}"
     nothing = Cell("") if point.method == BASE else NOTHING
     return {
-        "estimate": _cell(value_text(primary.mean.estimate, unit), primary.mean.estimate)
-        if primary
-        else NOTHING,
-        "difference": _cell(signed(difference.estimate, unit), difference.estimate)
-        if difference
-        else nothing,
+        "estimate": _cell(value_text(primary.mean.estimate, unit), primary.mean.estimate) if primary else NOTHING,
+        "difference": _cell(signed(difference.estimate, unit), difference.estimate) if difference else nothing,
         "interval": difference and _range(signed(difference.low, unit), signed(difference.high, unit)),
         "p": "" if point.p_adjusted is None else f"p {probability(point.p_adjusted)}",
         "seeds": _cell(seeds, len(point.seeds_finished)),

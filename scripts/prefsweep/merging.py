@@ -41,9 +41,7 @@ def export(arguments: list[str]) -> Any:
         pipeline.main()
         return options.get_template(options.get_model_processor(model=output, load_model=False)[1])
     model, template = prepare_model_template(options)
-    save_checkpoint(
-        model, template.processor, output, additional_saved_files=model.model_meta.additional_saved_files
-    )
+    save_checkpoint(model, template.processor, output, additional_saved_files=model.model_meta.additional_saved_files)
     return template
 
 
@@ -51,9 +49,7 @@ def render(template: Any, prompts: list[HeldOutPrompt]) -> list[RenderedPrompt]:
     """Token ids of prompts, generation prompt included, as ms-swift's template encodes them for inference."""
     template.set_mode("transformers")
     return [
-        RenderedPrompt(
-            prompt=prompt.id, token_ids=template.encode({"messages": prompt.messages})["input_ids"]
-        )
+        RenderedPrompt(prompt=prompt.id, token_ids=template.encode({"messages": prompt.messages})["input_ids"])
         for prompt in prompts
     ]
 
@@ -73,16 +69,12 @@ def conversations(template: Any, prompts: list[HeldOutPrompt]) -> list[Conversat
     found = []
     for rendered, prompt in zip(render(template, prompts), prompts, strict=True):
         answer = template.tokenizer.encode(prompt.chosen, add_special_tokens=False)
-        blank = takewhile(
-            lambda token: not template.tokenizer.decode([token]).strip(), reversed(rendered.token_ids)
-        )
+        blank = takewhile(lambda token: not template.tokenizer.decode([token]).strip(), reversed(rendered.token_ids))
         found.append(Conversation(prompt.id, rendered.token_ids + answer, len(list(blank)) + len(answer)))
     return found
 
 
-def logits_of(
-    directory: Path, adapter: Path | None, precision: str, probes: list[Conversation]
-) -> list[torch.Tensor]:
+def logits_of(directory: Path, adapter: Path | None, precision: str, probes: list[Conversation]) -> list[torch.Tensor]:
     """Float32 logits of each conversation, shape (tokens, vocabulary), under a model with or without an adapter."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = AutoModelForCausalLM.from_pretrained(

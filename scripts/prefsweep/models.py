@@ -162,9 +162,7 @@ def load_model_spec(name_or_mapping: str | dict[str, Any], config_dir: Path) -> 
             return ModelSpec.model_validate({"name": _inline_name(name_or_mapping), **name_or_mapping})
         except ValidationError as error:
             location, message = _first_fault(error)
-            raise ValueError(
-                f"model: {'.'.join(map(str, location))}: {message}".replace(": : ", ": ")
-            ) from None
+            raise ValueError(f"model: {'.'.join(map(str, location))}: {message}".replace(": : ", ": ")) from None
     path = config_dir / f"{name_or_mapping}.yaml"
     known = sorted(file.stem for file in config_dir.glob("*.yaml"))
     if name_or_mapping not in known:
@@ -207,11 +205,7 @@ def directory_revision(directory: Path) -> str:
 
 def _inline_name(mapping: dict[str, Any]) -> str:
     wheel = mapping.get("wheel")
-    given = (
-        mapping.get("id")
-        or mapping.get("path")
-        or (wheel.get("package") if isinstance(wheel, dict) else None)
-    )
+    given = mapping.get("id") or mapping.get("path") or (wheel.get("package") if isinstance(wheel, dict) else None)
     return re.sub(r"[^\w.-]+", "-", Path(str(given or "model")).name.lower()).strip("-.") or "model"
 
 

@@ -37,9 +37,7 @@ def pip_settings(pip: tuple[str, ...]) -> Settings:
 
 def pinned_version(package: str, requirements: Path) -> str | None:
     """The version to which `requirements` (a lock or its source) pin `package`, `None` if they do not."""
-    pin = re.search(
-        rf"^{re.escape(package)}={{2,3}}([^\s;\\]+)", requirements.read_text("utf-8"), re.MULTILINE
-    )
+    pin = re.search(rf"^{re.escape(package)}={{2,3}}([^\s;\\]+)", requirements.read_text("utf-8"), re.MULTILINE)
     return pin[1] if pin else None
 
 

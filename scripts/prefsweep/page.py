@@ -114,9 +114,7 @@ def _environment() -> Environment:
     )
 
 
-def _content(
-    study: StudyResults, comparison: Comparison, rows: Mapping[str, Row], *, partial: bool
-) -> dict[str, Any]:
+def _content(study: StudyResults, comparison: Comparison, rows: Mapping[str, Row], *, partial: bool) -> dict[str, Any]:
     title, support = summary.opening(comparison)
     return {
         "study": study,
@@ -146,9 +144,7 @@ def _panels(
     behaviour = [name for name in _BEHAVIOUR if name in catalogue and name not in quality]
     training = curves.training_figures(study, colours)
     return {
-        "quality": _drawn(
-            charts.metric_figure(comparison, catalogue[name], colours, dots=True) for name in quality
-        ),
+        "quality": _drawn(charts.metric_figure(comparison, catalogue[name], colours, dots=True) for name in quality),
         "tradeoffs": _drawn(_tradeoffs(comparison, rows, colours) if primary in catalogue else []),
         "behaviour": _drawn(
             charts.metric_figure(comparison, catalogue[name], colours, dots=False) for name in behaviour
@@ -170,9 +166,7 @@ def _tradeoffs(comparison: Comparison, rows: Mapping[str, Row], colours: dict[st
     figures = []
     for column, title in columns.items():
         values = {point: leaderboard.number(row, column) for point, row in rows.items()}
-        known = {point: value for point, value in values.items() if value is not None} | untrained.get(
-            column, {}
-        )
+        known = {point: value for point, value in values.items() if value is not None} | untrained.get(column, {})
         if len(known) > 1:
             figures.append(charts.tradeoff_figure(comparison, column, known, title, colours))
     return figures

@@ -62,7 +62,7 @@ class Study:
     @property
     def max_length(self) -> int:
         """The shortest `max_length` of any point: rows longer than that are dropped for all alike."""
-        return min(point.settings["max_length"] for point in self.plan.points if point.method != BASE)
+        return min(int(point.settings["max_length"]) for point in self.plan.points if point.method != BASE)
 
 
 def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
@@ -81,12 +81,8 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
     if model.path is not None:
         validate_model_directory(model_directory(model, places.models), model.allow_code)
     _check_measures(file, config)
-    device: Device = (
-        config.device if config.device != "auto" else ("cuda" if visible_accelerators() else "cpu")
-    )
-    inputs = Inputs(
-        f"{model.folder}@{model_revision(model)}", model.template, source_revision(dataset), device
-    )
+    device: Device = config.device if config.device != "auto" else ("cuda" if visible_accelerators() else "cpu")
+    inputs = Inputs(f"{model.folder}@{model_revision(model)}", model.template, source_revision(dataset), device)
     points = expand(config, methods, inputs)
     for point in points:
         if point.method != BASE:
@@ -96,9 +92,7 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
     runs = _runs(config, points, methods, counts, model, places)
     if len(runs) > config.max_runs:
         raise StudyError(
-            [
-                f"{file}: the study has {len(runs)} runs, more than max_runs {config.max_runs}; raise it to confirm"
-            ]
+            [f"{file}: the study has {len(runs)} runs, more than max_runs {config.max_runs}; raise it to confirm"]
         )
     plan = Plan(
         study=config.study,
@@ -162,9 +156,7 @@ def _check_measures(file: Path, config: StudyConfig) -> None:
         )
 
 
-def _check_data_form(
-    file: Path, points: list[Point], methods: dict[str, Method], counts: DatasetCounts | None
-) -> None:
+def _check_data_form(file: Path, points: list[Point], methods: dict[str, Method], counts: DatasetCounts | None) -> None:
     """Rows labelled one by one have no pairs, so only methods that train on labels can use them."""
     if counts is None or counts.content == "pairs":
         return
@@ -172,9 +164,7 @@ def _check_data_form(
     need = sorted({p.method for p in points if p.method != BASE and methods[p.method].data == "pairs"})
     if need:
         raise StudyError(
-            [
-                f"{file}:{line}: methods: the data has labelled rows, no pairs; {', '.join(need)} cannot train on them"
-            ]
+            [f"{file}:{line}: methods: the data has labelled rows, no pairs; {', '.join(need)} cannot train on them"]
         )
 
 
@@ -193,9 +183,7 @@ def _runs(
     for point in points:
         seeds = config.seeds if point.method != BASE or config.generate.temperature > 0 else config.seeds[:1]
         estimate = _estimate(point, methods, counts, size, pace)
-        runs += [
-            Run(id=f"{point.id}/seed-{seed}", point=point.id, seed=seed, estimate=estimate) for seed in seeds
-        ]
+        runs += [Run(id=f"{point.id}/seed-{seed}", point=point.id, seed=seed, estimate=estimate) for seed in seeds]
     return runs
 
 

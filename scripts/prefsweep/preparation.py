@@ -17,9 +17,7 @@ from prefsweep.splitting import halves_of
 from prefsweep.training_rows import derived_labels
 
 
-def prepare(
-    spec: DatasetSpec, downloads: Path, model_directory: Path, max_length: int, output: Path
-) -> DataAudit:
+def prepare(spec: DatasetSpec, downloads: Path, model_directory: Path, max_length: int, output: Path) -> DataAudit:
     """Write `pairs.jsonl`, `labelled.jsonl`, `heldout.jsonl` and, last, `data.json` into `output`.
 
     Rows longer than `max_length` tokens, prompt and answer through the model's chat template, are dropped for
@@ -64,9 +62,7 @@ def _row_tokens(entries: Sequence[Entry], chat: ChatTokenizer, problems: Problem
     return lengths
 
 
-def _write_rows(
-    entries: Entries, selection: Selection, halves: Mapping[str, Half], output: Path
-) -> list[FileHash]:
+def _write_rows(entries: Entries, selection: Selection, halves: Mapping[str, Half], output: Path) -> list[FileHash]:
     training = selection.training.entries
     pairs = [_pair(entry) for entry in training] if entries.content == "pairs" else []
     labelled = derived_labels(pairs) if pairs else [_labelled(entry) for entry in training]

@@ -76,11 +76,14 @@ def checkout(directory: Path) -> dict[str, str]:
 
 
 def artefacts(study_directory: Path) -> list[FileHash]:
-    """Every record and report file of a study, by content; not its logs and weights, which the records hash."""
-    weights_and_logs = frozenset({"logs", "adapter", "merged", "training"})
-    return [
-        file for file in hashed_files(study_directory, weights_and_logs) if file.name != "provenance.json"
-    ]
+    """Every record and report file of a study, by content.
+
+    Left out: weights, which the records hash; logs; and plan.json, whose estimates change as runs finish, so that
+    its digest stands for it.
+    """
+    skipped = frozenset({"logs", "adapter", "merged", "training"})
+    files = hashed_files(study_directory, skipped)
+    return [file for file in files if file.name not in ("provenance.json", "plan.json")]
 
 
 def circumstances(plan: Plan, run: str) -> dict[str, Any]:

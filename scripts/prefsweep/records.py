@@ -31,9 +31,7 @@ class Record(BaseModel):
         try:
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except ValidationError as error:
-            raise ValueError(
-                f"{path} is not a {cls.__name__} this version of prefsweep wrote: {error}"
-            ) from error
+            raise ValueError(f"{path} is not a {cls.__name__} this version of prefsweep wrote: {error}") from error
 
 
 class FileHash(Record):
@@ -127,7 +125,7 @@ class TrainRecord(Record):
     """Sequences that went through the policy: two per pair, one per labelled row."""
     tokens: int | None
     expected_first_loss: float | None
-    """What theory gives for the untrained adapter (DPO: ln 2; KTO: half the weight); None where it depends on the data."""
+    """What theory gives for the untrained adapter (DPO: ln 2; KTO: half the weight); None: depends on the data."""
     history: list[TrainStep]
     train_seconds: float
     """The optimisation loop alone."""

@@ -100,9 +100,7 @@ class RunResults:
 
     def serving(self, concurrency: int) -> dict[str, float]:
         """`SERVING_COLUMNS` at one concurrency, the median over repeats; empty if it was not timed."""
-        passes = (
-            [p for p in self.throughput.passes if p.concurrency == concurrency] if self.throughput else []
-        )
+        passes = [p for p in self.throughput.passes if p.concurrency == concurrency] if self.throughput else []
         if not passes:
             return {}
         return {column: median(_timing(one, column) for one in passes) for column in SERVING_COLUMNS}

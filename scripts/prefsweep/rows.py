@@ -146,9 +146,7 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-_SUSPECT = re.compile(
-    r"\\u0000|\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
-)
+_SUSPECT = re.compile(r"\\u0000|\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]")
 """An escaped NUL or half of a surrogate pair; an escaped backslash before it makes it harmless text."""
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
@@ -201,9 +199,7 @@ def _csv_rows(path: Path, problems: Problems) -> Iterator[Row]:
         if header is None:
             header = _header(path, first, fields)
         elif len(fields) != len(header):
-            problems.add(
-                "wrong number of columns", path, first, f"{len(fields)} fields, {len(header)} in the header"
-            )
+            problems.add("wrong number of columns", path, first, f"{len(fields)} fields, {len(header)} in the header")
         else:
             yield first, dict(zip(header, fields, strict=True))
 
@@ -225,7 +221,5 @@ def _header(path: Path, line: int, fields: list[str]) -> list[str]:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         remedy = "Give every column a name of its own."
-        raise StageError(
-            "data", f"{path}:{line}: the header names {', '.join(map(repr, repeated))} twice", remedy
-        )
+        raise StageError("data", f"{path}:{line}: the header names {', '.join(map(repr, repeated))} twice", remedy)
     return names

@@ -126,9 +126,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> 
     deadline = time.monotonic() + READY_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise StageError(
-                "server_crash", f"the server ended with status {process.returncode}:\n{tail(log)}"
-            )
+            raise StageError("server_crash", f"the server ended with status {process.returncode}:\n{tail(log)}")
         try:
             if httpx.get(f"{url}/health", timeout=2).is_success:
                 return
@@ -186,7 +184,4 @@ def _prompt_log_prob(client: httpx.Client, name: str, token_ids: list[int]) -> f
     if answer["model"] != name:
         raise StageError("wrong_model", f"the answer came from {answer['model']}, not {name}")
     positions = answer["choices"][0]["prompt_logprobs"][1:]
-    return sum(
-        float(position[str(token)]["logprob"])
-        for position, token in zip(positions, token_ids[1:], strict=True)
-    )
+    return sum(float(position[str(token)]["logprob"]) for position, token in zip(positions, token_ids[1:], strict=True))

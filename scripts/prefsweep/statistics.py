@@ -75,9 +75,7 @@ def crossed_bootstraps(
         raise ValueError("an interval needs prompts from at least two clusters")
     order = np.argsort(members, kind="stable")
     sizes = np.bincount(members).astype(float)
-    sums = np.add.reduceat(
-        values[:, :, order], np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(int), axis=2
-    )
+    sums = np.add.reduceat(values[:, :, order], np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(int), axis=2)
     estimates = values.mean(axis=(1, 2))
     bootstrap = _bootstrap_variance(sums, sizes, draws, generator_seed)
     residuals = (sums - estimates[:, None, None] * sizes) / sizes.mean()
@@ -118,9 +116,7 @@ def _interval(estimate: float, bootstrap: float, residuals: Array) -> Interval:
     error = math.sqrt(max(bootstrap, cluster_part, seed_part))
     freedom = float(clusters - 1)
     if seed_part > 0:
-        freedom = (cluster_part + seed_part) ** 2 / (
-            cluster_part**2 / (clusters - 1) + seed_part**2 / (seeds - 1)
-        )
+        freedom = (cluster_part + seed_part) ** 2 / (cluster_part**2 / (clusters - 1) + seed_part**2 / (seeds - 1))
     half_width = float(stats.t.ppf(1 - ALPHA / 2, freedom)) * error
     return Interval(
         estimate=estimate,

@@ -57,9 +57,7 @@ class TrainSettings(_Strict):
     weight_decay: float = Field(0.1, strict=True, ge=0, le=1)
     max_grad_norm: float = Field(1.0, strict=True, gt=0)
     precision: Precision = Field("bfloat16", description="Of the base weights while training.")
-    gradient_checkpointing: bool = Field(
-        False, strict=True, description="Less memory for about 30 % more time."
-    )
+    gradient_checkpointing: bool = Field(False, strict=True, description="Less memory for about 30 % more time.")
     logging_steps: int = Field(1, strict=True, ge=1)
     eval_steps: int | None = Field(None, strict=True, ge=1, description="Held-out loss every so many steps.")
     save_steps: int | None = Field(None, strict=True, ge=1, description="A checkpoint every so many steps.")
@@ -84,9 +82,7 @@ def _swept(scalar: Any, schema: dict[str, Any]) -> Any:
         Field(min_length=1),
         BeforeValidator(_as_list),
         AfterValidator(_without_repeats),
-        WithJsonSchema(
-            {"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1, "uniqueItems": True}]}
-        ),
+        WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1, "uniqueItems": True}]}),
     ]
 
 
@@ -95,7 +91,8 @@ def _swept_train_fields() -> dict[str, Any]:
     fields = {}
     for name, field in TrainSettings.model_fields.items():
         schema = {key: value for key, value in properties[name].items() if key not in ("default", "title")}
-        scalar = Annotated[field.annotation, Field(), *field.metadata]
+        constrained = (field.annotation, Field(), *field.metadata)
+        scalar = Annotated[constrained]  # type: ignore[valid-type]
         fields[name] = (_swept(scalar, schema) | None, Field(None, description=field.description))
     return fields
 
@@ -124,9 +121,7 @@ class GenerateConfig(_Strict):
 class EvaluateConfig(_Strict):
     """What is scored through the arm's own server."""
 
-    tasks: list[str] = Field(
-        ["preference-accuracy", "held-out-perplexity"], description="Files in config/tasks/."
-    )
+    tasks: list[str] = Field(["preference-accuracy", "held-out-perplexity"], description="Files in config/tasks/.")
     judge: None = None
 
 
@@ -136,9 +131,9 @@ class StudyConfig(_Strict):
     study: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="Names the folder below results/.")
     model: str | dict[str, Any] = Field(description="A name in config/models/, or its contents in place.")
     dataset: str | dict[str, Any] = Field(description="A name in config/datasets/, or its contents in place.")
-    seeds: Annotated[
-        list[Annotated[int, Field(strict=True, ge=0, lt=1 << 31)]], AfterValidator(_without_repeats)
-    ] = Field([0], min_length=1, description="Each sets training seed, data order and generation seed.")
+    seeds: Annotated[list[Annotated[int, Field(strict=True, ge=0, lt=1 << 31)]], AfterValidator(_without_repeats)] = (
+        Field([0], min_length=1, description="Each sets training seed, data order and generation seed.")
+    )
     primary_metric: str = Field("preference_accuracy", description="Declared before anything runs.")
     smallest_effect: float = Field(
         0.0, strict=True, ge=0, description="Smallest worthwhile difference, in the primary metric's unit."
@@ -148,12 +143,8 @@ class StudyConfig(_Strict):
     search: Literal["grid"] = "grid"
     generate: GenerateConfig = GenerateConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="auto: cuda where a GPU answers, else cpu."
-    )
-    max_runs: int = Field(
-        500, strict=True, ge=1, description="A larger study is refused until this is raised."
-    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: cuda where a GPU answers, else cpu.")
+    max_runs: int = Field(500, strict=True, ge=1, description="A larger study is refused until this is raised.")
 
 
 def _or_empty(value: Any) -> Any:
@@ -197,9 +188,7 @@ def load_study(path: Path, overrides: dict[str, Any], methods: dict[str, Method]
     except ValidationError as error:
         raise StudyError(_problems(error, document, overrides, methods)) from None
     if not config.methods.model_fields_set:
-        raise StudyError(
-            [f"{path}:{document.line_of(('methods',))}: methods is empty; choose from {_listed(methods)}"]
-        )
+        raise StudyError([f"{path}:{document.line_of(('methods',))}: methods is empty; choose from {_listed(methods)}"])
     return config
 
 

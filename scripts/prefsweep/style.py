@@ -7,9 +7,7 @@ import regex
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 _WORD = regex.compile(r"\p{Han}|[\p{L}\p{N}--\p{Han}][\p{L}\p{M}\p{N}'’\-_--\p{Han}]*", regex.VERSION1)
-_TOKEN = regex.compile(
-    rf"{_WORD.pattern}|\p{{Extended_Pictographic}}|\p{{Regional_Indicator}}", regex.VERSION1
-)
+_TOKEN = regex.compile(rf"{_WORD.pattern}|\p{{Extended_Pictographic}}|\p{{Regional_Indicator}}", regex.VERSION1)
 _TEXT_SYMBOLS = frozenset("©®™")
 _CONFIDENCE = 0.5
 

@@ -63,9 +63,7 @@ def tiles(comparison: Comparison, rows: Mapping[str, Row]) -> list[dict[str, str
                 "note": "with 80 % power, over all points",
             }
         )
-    evidence = (
-        f"of {count(len(point.seeds_finished), 'seed')}; chosen on {comparison.development_prompts:,} others"
-    )
+    evidence = f"of {count(len(point.seeds_finished), 'seed')}; chosen on {comparison.development_prompts:,} others"
     found.append({"name": "test prompts", "value": f"{comparison.test_prompts:,}", "note": evidence})
     return found + _length_tile(comparison, point) + _cost_tile(rows[point.point])
 

@@ -36,17 +36,13 @@ def expand(config: StudyConfig, methods: dict[str, Method], inputs: Inputs) -> l
             label = _label(methods[name], settings, varying)
             objective = methods[name].filled_objective(settings)
             point_id = f"{name}-{_identity(name, settings, inputs)}"
-            points.append(
-                Point(id=point_id, method=name, label=label, settings=settings, objective=objective)
-            )
+            points.append(Point(id=point_id, method=name, label=label, settings=settings, objective=objective))
     return list({point.id: point for point in points}.values())
 
 
 def _base(inputs: Inputs) -> Point:
     objective = "none: the model as it was found"
-    return Point(
-        id=f"{BASE}-{_identity(BASE, {}, inputs)}", method=BASE, label=BASE, settings={}, objective=objective
-    )
+    return Point(id=f"{BASE}-{_identity(BASE, {}, inputs)}", method=BASE, label=BASE, settings={}, objective=objective)
 
 
 def _study_order(config: StudyConfig) -> list[str]:

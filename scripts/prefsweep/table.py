@@ -170,9 +170,7 @@ def _metric_means(run: RunResults, metrics: list[str]) -> Row:
 
 def _task_columns(runs: Iterable[RunResults]) -> list[tuple[str, str]]:
     evaluations = [run.evaluation for run in runs if run.evaluation]
-    return sorted(
-        {(task, name) for record in evaluations for task, values in record.tasks.items() for name in values}
-    )
+    return sorted({(task, name) for record in evaluations for task, values in record.tasks.items() for name in values})
 
 
 def _task_values(run: RunResults, columns: list[tuple[str, str]]) -> Row:

@@ -24,18 +24,14 @@ from prefsweep.serving import Server
 WARM_UP_REQUESTS = 2
 
 
-async def time_passes(
-    server: Server, prompts: list[list[int]], settings: GenerateSettings
-) -> list[TimedPass]:
+async def time_passes(server: Server, prompts: list[list[int]], settings: GenerateSettings) -> list[TimedPass]:
     """`settings.repeats` passes at each concurrency, concurrencies alternating, after a warm-up.
 
     `prompts` are token ids, used in turn. Raises StageError when a request fails: a dying server is not a slow one.
     """
     timeout = aiohttp.ClientTimeout(total=3600)
     async with aiohttp.ClientSession(timeout=timeout) as session:
-        await _requests(
-            server, session, _cycled(prompts, WARM_UP_REQUESTS), settings.timed_tokens, WARM_UP_REQUESTS
-        )
+        await _requests(server, session, _cycled(prompts, WARM_UP_REQUESTS), settings.timed_tokens, WARM_UP_REQUESTS)
         return [
             await _timed_pass(server, session, prompts, settings, concurrency, repeat)
             for repeat in range(settings.repeats)
@@ -90,9 +86,7 @@ async def _requests(
     return await asyncio.gather(*(one(prompt) for prompt in prompts))
 
 
-def summarised(
-    outputs: list[RequestFuncOutput], wall_seconds: float, concurrency: int, repeat: int
-) -> TimedPass:
+def summarised(outputs: list[RequestFuncOutput], wall_seconds: float, concurrency: int, repeat: int) -> TimedPass:
     """One pass's latencies, by the definitions of `vllm bench serve` (see TimedPass)."""
     return TimedPass(
         concurrency=concurrency,

@@ -48,9 +48,7 @@ class _Recorder(TrainerCallback):  # type: ignore[misc]
     def on_train_end(self, *_: Any, **__: Any) -> None:
         self.seconds = time.perf_counter() - self.started
 
-    def on_log(
-        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **__: Any
-    ) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **__: Any) -> None:
         if not logs or "loss" not in logs:
             return
         now = time.perf_counter()
@@ -58,9 +56,7 @@ class _Recorder(TrainerCallback):  # type: ignore[misc]
         self._last = now
         self.history.append(step)
         if step.loss is None or (step.grad_norm is None and logs.get("grad_norm") is not None):
-            raise StageError(
-                "nan", f"step {step.step}: loss {logs['loss']}, gradient norm {logs['grad_norm']}"
-            )
+            raise StageError("nan", f"step {step.step}: loss {logs['loss']}, gradient norm {logs['grad_norm']}")
 
 
 def _train_step(step: int, logs: dict[str, Any], seconds: float) -> TrainStep:

@@ -32,9 +32,7 @@ def write_heldout_rows(form: DataForm, data_directory: Path, target: Path) -> Pa
         for p in prompts
         if p.half == "development" and p.chosen is not None and p.rejected is not None
     ]
-    write_jsonl(
-        target, map(_engine_pair, pairs) if form == "pairs" else map(_engine_label, derived_labels(pairs))
-    )
+    write_jsonl(target, map(_engine_pair, pairs) if form == "pairs" else map(_engine_label, derived_labels(pairs)))
     return target
 
 

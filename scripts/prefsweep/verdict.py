@@ -74,9 +74,7 @@ def _by_seeds(evidence: Evidence, primary: MetricComparison, difference: Interva
             f"difference {signed(difference.estimate, evidence.metric.unit)}, but only {agreeing} of "
             f"{count(seeds, 'seed')} agree in its sign{failures}"
         )
-    found = (
-        f"{difference_text(difference, evidence.metric.unit)}, adjusted p {probability(evidence.p_adjusted)}"
-    )
+    found = f"{difference_text(difference, evidence.metric.unit)}, adjusted p {probability(evidence.p_adjusted)}"
     sample = sample_text(primary.prompts, difference)
     return "better" if improves else "worse", f"{found}, with {sample}{failures}"
 
@@ -89,9 +87,7 @@ def _undetected(metric: Metric, primary: MetricComparison, difference: Interval)
     if detectable is None:
         return f"every prompt gives the same difference, {signed(difference.estimate, unit)}, with {sample}"
     if metric.rate and detectable > 1:
-        return (
-            f"difference {signed(difference.estimate, unit)}, but no difference is detectable with {sample}"
-        )
+        return f"difference {signed(difference.estimate, unit)}, but no difference is detectable with {sample}"
     smallest = amount(detectable, unit)
     return f"difference {signed(difference.estimate, unit)}, smallest detectable {smallest} with {sample}"
 
@@ -132,11 +128,7 @@ def headline(label: str, choices: int, evidence: Evidence, base: MetricCompariso
     """The top of the page: the recommended point, the best of `choices` on the development half."""
     verdict, reason = _decide(evidence)
     metric = evidence.metric
-    best = (
-        f"the best of {choices:,} points on the development half"
-        if choices > 1
-        else "the only point with results"
-    )
+    best = f"the best of {choices:,} points on the development half" if choices > 1 else "the only point with results"
     if verdict == "not resolved" or evidence.primary is None:
         sentences = [
             f"Not resolved. {label}, {best}: {reason}.",
@@ -144,9 +136,7 @@ def headline(label: str, choices: int, evidence: Evidence, base: MetricCompariso
         ]
     else:
         values = value_text(evidence.primary.mean.estimate, metric.unit)
-        values += (
-            f" against {value_text(base.mean.estimate, metric.unit)} for the untouched model" if base else ""
-        )
+        values += f" against {value_text(base.mean.estimate, metric.unit)} for the untouched model" if base else ""
         opening = f"Use {label}" if verdict == "better" else f"Keep the untouched model: {label}"
         sentences = [f"{opening}, {best}: {metric.name} {values}, {reason}."]
     if evidence.finished == 1 and verdict != "not resolved":

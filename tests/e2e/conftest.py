@@ -66,7 +66,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> FinishedStudy:
     for name in ("Snakefile", "rules", "scripts", "config", "profiles", "envs"):
         source, target = ROOT / name, scratch / name
         shutil.copytree(source, target, symlinks=True) if source.is_dir() else shutil.copy2(source, target)
-    command = [sys.executable, "-m", "snakemake", "--cores", "all", "--configfile", "study.yaml"]
+    command = [sys.executable, "-m", "snakemake", "--configfile", "study.yaml", "--cores", "all"]
     environment = os.environ | {"PREFSWEEP_ENVS": str(python_of("train", "cpu").parents[3])}
     outcome = subprocess.run(
         command,

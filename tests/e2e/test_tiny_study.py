@@ -126,7 +126,5 @@ def test_a_second_call_has_nothing_to_do_and_verify_passes(study: FinishedStudy)
 
 def test_no_server_is_left(study: FinishedStudy) -> None:
     merged = str(study.directory)
-    left = [
-        process.info["cmdline"] for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"]
-    ]
+    left = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"]]
     assert not [command for command in left if any(merged in part for part in command)]

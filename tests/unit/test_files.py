@@ -36,7 +36,7 @@ def test_an_interrupted_rename_leaves_no_litter(tmp_path: Path, monkeypatch: pyt
     def full_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "replace", full_disk)
+    monkeypatch.setattr(Path, "replace", full_disk)
     with pytest.raises(OSError, match="No space"):
         write_json(tmp_path / "record.json", {})
     assert not list(tmp_path.iterdir())

@@ -65,9 +65,7 @@ def read(
         ({"messages": [user("Hi?")]}, "messages, prompts only", Example(1, [user("Hi?")])),
     ],
 )
-def test_each_format_is_detected_and_read(
-    tmp_path: Path, row: dict[str, Any], name: str, example: Example
-) -> None:
+def test_each_format_is_detected_and_read(tmp_path: Path, row: dict[str, Any], name: str, example: Example) -> None:
     accepted = (*TRAINING, "prompts") if name.endswith("only") else TRAINING
     examples, reading = read(tmp_path, [row], accepted)
     assert examples == [example]
@@ -150,9 +148,7 @@ def with_messages(*turns: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_faulty_pair_is_a_problem_of_its_kind(
-    tmp_path: Path, row: dict[str, Any], kind: str, words: str
-) -> None:
+def test_a_faulty_pair_is_a_problem_of_its_kind(tmp_path: Path, row: dict[str, Any], kind: str, words: str) -> None:
     examples, reading = read(tmp_path, [GOOD, row, GOOD])
     assert [example.line for example in examples] == [1, 3]
     assert reading.problems.counts == {kind: 1}

@@ -67,7 +67,7 @@ def test_a_merge_that_is_not_base_and_adapter_fails(
 @pytest.mark.parametrize("found", [-8.005, -7.9, float("nan")])
 def test_a_server_of_another_model_is_found_out(found: float) -> None:
     check_served(PROBE, -8.0005, "float32")
-    with pytest.raises(StageError, match="merged model's -8.000") as caught:
+    with pytest.raises(StageError, match=r"merged model's -8\.000") as caught:
         check_served(PROBE, found, "float32")
     assert caught.value.failure == "wrong_model"
 
@@ -85,5 +85,5 @@ def test_scores_of_other_answers_are_found_out() -> None:
         ]
 
     check_scored([PROBE], scored(-4.001), "float32")
-    with pytest.raises(StageError, match="log-probability of -5.000"):
+    with pytest.raises(StageError, match=r"log-probability of -5\.000"):
         check_scored([PROBE], scored(-5.0), "float32")

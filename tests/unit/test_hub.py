@@ -149,9 +149,7 @@ def test_a_datasets_chosen_files_are_published(server: HubServer, hub: Hub, tmp_
 
 
 @pytest.mark.parametrize("hub", HUBS)
-def test_a_dataset_that_lacks_the_wanted_file_is_the_datas_fault(
-    server: HubServer, hub: Hub, tmp_path: Path
-) -> None:
+def test_a_dataset_that_lacks_the_wanted_file_is_the_datas_fault(server: HubServer, hub: Hub, tmp_path: Path) -> None:
     for id, revision in (
         ("owner/pairs", REVISION),
         ("owner/pairs", REVISION[::-1]),

@@ -15,9 +15,7 @@ from prefsweep.records import Evaluation, Failure, Generation, HeldOutPrompt, Pa
 SCORE = Path(__file__).parents[2] / "scripts" / "score.py"
 
 
-def _prompt(
-    name: str, part: str = "heldout", question: str = "How do I keep basil alive at home?"
-) -> HeldOutPrompt:
+def _prompt(name: str, part: str = "heldout", question: str = "How do I keep basil alive at home?") -> HeldOutPrompt:
     heldout = part == "heldout"
     return HeldOutPrompt.model_validate(
         {

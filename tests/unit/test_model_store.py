@@ -90,9 +90,7 @@ def test_two_studies_that_need_a_model_fetch_it_once(
     assert len(fetches) == 1
 
 
-def test_what_a_killed_fetch_left_is_removed_and_never_taken_for_a_model(
-    hub: HubServer, tmp_path: Path
-) -> None:
+def test_what_a_killed_fetch_left_is_removed_and_never_taken_for_a_model(hub: HubServer, tmp_path: Path) -> None:
     models, spec = tmp_path / "models", _spec()
     (models / spec.folder).mkdir(parents=True)
     (models / f".{spec.folder}.abc").mkdir()
@@ -102,16 +100,12 @@ def test_what_a_killed_fetch_left_is_removed_and_never_taken_for_a_model(
 
 def test_a_file_that_is_not_the_pinned_one_is_refused(hub: HubServer, tmp_path: Path) -> None:
     spec = _spec(files={"model.safetensors": "a" * 64})
-    with pytest.raises(
-        StageError, match=rf"model\.safetensors: its sha256 is .*, the description pins {'a' * 64}"
-    ):
+    with pytest.raises(StageError, match=rf"model\.safetensors: its sha256 is .*, the description pins {'a' * 64}"):
         fetch_model(spec, tmp_path / "models", None)
     assert not model_directory(spec, tmp_path / "models").exists()
 
 
-def test_the_description_wins_in_the_fetched_copy_and_every_change_is_recorded(
-    hub: HubServer, tmp_path: Path
-) -> None:
+def test_the_description_wins_in_the_fetched_copy_and_every_change_is_recorded(hub: HubServer, tmp_path: Path) -> None:
     origin = tmp_path / "hub" / "owner" / "tiny"
     edit(origin / "tokenizer_config.json", eos_token="<|endoftext|>", chat_template=CHATML)
     edit(origin / "generation_config.json", eos_token_id=0)
@@ -192,9 +186,7 @@ def _wheel(folder: Path) -> dict[str, str]:
     }
 
 
-def test_a_wheel_is_taken_through_uv_with_its_hash_required(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wheel_is_taken_through_uv_with_its_hash_required(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
     assert uv is not None, "the workflow environment brings uv"
     wheel, seen = _wheel(tmp_path / "wheels"), []

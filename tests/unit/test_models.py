@@ -29,9 +29,7 @@ def test_shipped_models_are_pinned_and_licensed(path: Path) -> None:
 
 
 def test_an_unknown_name_names_the_nearest() -> None:
-    with pytest.raises(
-        ValueError, match=r"unknown model 'smollm2-135m'. Did you mean smollm2-135m-instruct\?"
-    ):
+    with pytest.raises(ValueError, match=r"unknown model 'smollm2-135m'. Did you mean smollm2-135m-instruct\?"):
         load_model_spec("smollm2-135m", CONFIG)
 
 

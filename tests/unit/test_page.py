@@ -201,9 +201,7 @@ def test_hostile_text_changes_no_element(tmp_path: Path) -> None:
         for _, attributes in document.elements + document.drawn:
             assert not any(name.startswith("on") for name in attributes)
             assert not (attributes.get("href") or "").strip().lower().startswith("javascript:")
-        assert not re.search(
-            "[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\u2028\u2029\u200b\ufeff]", page
-        )
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\u2028\u2029\u200b\ufeff]", page)
 
 
 @pytest.mark.parametrize(

@@ -96,13 +96,8 @@ def test_the_split_does_not_depend_on_the_order_of_rows(tmp_path: Path, model: P
 def test_long_rows_are_dropped_for_all_methods_alike(tmp_path: Path, model: Path) -> None:
     """Each dialogue is `[user] … <eot> [assistant] … <eot>`: four words more than its texts."""
     answers = ["word " * (n % 10) + "end" for n in range(40)]
-    rows = [
-        pair(f"question {n}", *(("ok 😊", long) if n % 4 < 2 else (long, "ok")))
-        for n, long in enumerate(answers)
-    ]
-    spec = spec_of(
-        tmp_path, rows, heldout=write(tmp_path / "h.jsonl", [pair("x"), pair("y"), pair("z " * 90)])
-    )
+    rows = [pair(f"question {n}", *(("ok 😊", long) if n % 4 < 2 else (long, "ok"))) for n, long in enumerate(answers)]
+    spec = spec_of(tmp_path, rows, heldout=write(tmp_path / "h.jsonl", [pair("x"), pair("y"), pair("z " * 90)]))
     audit = prepared(tmp_path, spec, model, max_length=12)
     pairs, labels, heldout = rows_of(tmp_path)
     assert {(row.chosen + row.rejected).count("word") for row in pairs} == {0, 1, 2, 3, 4, 5}
@@ -264,9 +259,7 @@ def test_templates_and_short_prompts_are_no_overlap() -> None:
     assert overlapping(template, [f"{LONG} other"]) == {}
     assert overlapping(template[:10], [f"{LONG} other"]) == {0: 0}
     assert overlapping(["one two three"], ["one two three"]) == {}
-    assert overlapping(["我最近感觉口渴腹部剧痛头晕目眩"], ["因为我最近感觉口渴，腹部剧痛，头晕目眩"]) == {
-        0: 0
-    }
+    assert overlapping(["我最近感觉口渴腹部剧痛头晕目眩"], ["因为我最近感觉口渴，腹部剧痛，头晕目眩"]) == {0: 0}
 
 
 def test_halves_differ_by_one_and_need_two() -> None:
@@ -334,9 +327,7 @@ def plan_of(revision: str) -> Plan:
     )
 
 
-def run_script(
-    folder: Path, model: Path, spec: DatasetSpec, revision: str
-) -> subprocess.CompletedProcess[str]:
+def run_script(folder: Path, model: Path, spec: DatasetSpec, revision: str) -> subprocess.CompletedProcess[str]:
     plan_of(revision).write(folder / "plan.json")
     return subprocess.run(
         [

@@ -50,9 +50,7 @@ def test_csv_rows_start_on_their_physical_line(tmp_path: Path) -> None:
         ('{"a": 1}\n{"a": ' + "9" * 5000 + "}\n", "x.jsonl:2: Exceeds the limit"),
     ],
 )
-def test_a_bad_json_line_is_a_problem_with_its_place(
-    tmp_path: Path, content: str | bytes, place: str
-) -> None:
+def test_a_bad_json_line_is_a_problem_with_its_place(tmp_path: Path, content: str | bytes, place: str) -> None:
     rows, places = read(tmp_path / "x.jsonl", content)
     assert [found[: len(place)] for found in places] == [place]
     assert all(line != 2 for line, _ in rows)

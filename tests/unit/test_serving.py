@@ -22,9 +22,7 @@ from prefsweep.serving import Server, check_identity, serving
 
 FAKE = [sys.executable, str(Path(__file__).resolve().parents[1] / "fake_server.py")]
 PROBE = Probe(prompt="p", token_ids=[1, 2, 3], answer_tokens=1, log_prob=-2.0, answer_log_prob=-1.0)
-SETTINGS = GenerateSettings(
-    max_tokens=8, temperature=0.0, concurrency=[2], repeats=1, timed_tokens=8, timed_requests=1
-)
+SETTINGS = GenerateSettings(max_tokens=8, temperature=0.0, concurrency=[2], repeats=1, timed_tokens=8, timed_requests=1)
 
 
 @contextmanager
@@ -84,9 +82,7 @@ def test_a_server_of_another_model_is_refused(tmp_path: Path, monkeypatch: pytes
     assert caught.value.failure == "wrong_model"
 
 
-def test_a_server_that_dies_while_loading_is_found_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_dies_while_loading_is_found_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_FAULTS", "die")
     started = time.monotonic()
     with pytest.raises(StageError, match="no memory for the key-value cache") as caught, fake(tmp_path):

@@ -45,9 +45,7 @@ def test_the_bootstrap_has_owens_variance() -> None:
         + generator.normal(0, 2, (seeds, prompts))
     )
     expected = 0.2**2 / seeds + 1 / prompts + 3 * 4 / (seeds * prompts)
-    assert crossed_bootstrap(values, np.arange(prompts)).standard_error ** 2 == pytest.approx(
-        expected, rel=0.25
-    )
+    assert crossed_bootstrap(values, np.arange(prompts)).standard_error ** 2 == pytest.approx(expected, rel=0.25)
 
 
 def test_disagreeing_seeds_widen_the_interval() -> None:
@@ -174,12 +172,8 @@ def test_holm_by_hand() -> None:
 
 def test_detectable_effects() -> None:
     assert minimum_detectable_effect(1.0) == pytest.approx(1.959964 + 0.841621, abs=1e-6)
-    assert minimum_detectable_effect(2.0, power=0.9, alpha=0.01) == pytest.approx(
-        2 * (2.575829 + 1.281552), abs=1e-5
-    )
-    assert minimum_detectable_effect(1.0, degrees_of_freedom=4) == pytest.approx(
-        2.776445 + 0.940965, abs=1e-5
-    )
+    assert minimum_detectable_effect(2.0, power=0.9, alpha=0.01) == pytest.approx(2 * (2.575829 + 1.281552), abs=1e-5)
+    assert minimum_detectable_effect(1.0, degrees_of_freedom=4) == pytest.approx(2.776445 + 0.940965, abs=1e-5)
     assert expected_mde_accuracy(500, 0.2) == pytest.approx(0.056, abs=5e-4)
     with pytest.raises(ValueError, match="not a plan"):
         expected_mde_accuracy(0, 0.2)
@@ -190,9 +184,7 @@ def test_the_number_of_prompts_that_would_resolve_a_difference() -> None:
     assert prompts_to_resolve(one_seed, 100, minimum_detectable_effect(0.05)) == 400
     seeds_limit = _interval(error=0.1, seed_error=0.06, seeds=3)
     assert prompts_to_resolve(seeds_limit, 100, minimum_detectable_effect(0.05)) is None
-    assert prompts_to_resolve(seeds_limit, 100, minimum_detectable_effect(0.08)) == math.ceil(
-        100 * 0.0064 / 0.0028
-    )
+    assert prompts_to_resolve(seeds_limit, 100, minimum_detectable_effect(0.08)) == math.ceil(100 * 0.0064 / 0.0028)
     assert prompts_to_resolve(one_seed, 100, 0.0) is None
 
 

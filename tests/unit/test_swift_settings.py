@@ -48,9 +48,7 @@ def engine(method: str, **knobs: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_objectives_are_what_their_papers_say(
-    method: str, knobs: dict[str, Any], flags: dict[str, Any]
-) -> None:
+def test_objectives_are_what_their_papers_say(method: str, knobs: dict[str, Any], flags: dict[str, Any]) -> None:
     found = engine(method, **knobs)
     assert {name: found[name] for name in flags} == flags
     assert not {"rpo_alpha", "ref_model", "loss_type", "label_smoothing"} & found.keys()
@@ -69,10 +67,7 @@ def test_kto_sees_as_many_sequences_and_steps_as_the_others() -> None:
         engine("dpo", batch_size=16, micro_batch_size=2),
         engine("kto", batch_size=16, micro_batch_size=2),
     )
-    rows = [
-        found["per_device_train_batch_size"] * found["gradient_accumulation_steps"]
-        for found in (pairs, labelled)
-    ]
+    rows = [found["per_device_train_batch_size"] * found["gradient_accumulation_steps"] for found in (pairs, labelled)]
     assert rows == [16, 32]
     assert labelled["per_device_train_batch_size"] >= 4
     knobs = {"batch_size": 16, "epochs": 3}

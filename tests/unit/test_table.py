@@ -136,9 +136,7 @@ def _pattern(column: str) -> re.Pattern[str]:
 
 
 @pytest.mark.parametrize("heading", ["runs.csv", "comparison.csv"])
-def test_every_column_is_documented_in_order(
-    heading: str, study: StudyResults, comparison: Comparison
-) -> None:
+def test_every_column_is_documented_in_order(heading: str, study: StudyResults, comparison: Comparison) -> None:
     table = runs_table if heading == "runs.csv" else comparison_table
     columns = list(table(study, comparison).columns)
     documented = _documented(heading, study, comparison)

@@ -111,9 +111,7 @@ def test_byte_order_mark_and_carriage_returns_are_accepted(tmp_path: Path) -> No
 
 
 def test_every_key_and_item_knows_its_line(tmp_path: Path) -> None:
-    document = load(
-        tmp_path, "study: x\nmethods:\n  dpo:\n    beta:\n      - 0.1\n      - 0.2\nseeds: [0,\n  1]\n"
-    )
+    document = load(tmp_path, "study: x\nmethods:\n  dpo:\n    beta:\n      - 0.1\n      - 0.2\nseeds: [0,\n  1]\n")
     lines = {("study",): 1, ("methods", "dpo"): 3, ("methods", "dpo", "beta", 1): 6, ("seeds", 1): 8, (): 1}
     assert {location: document.line_of(location) for location in lines} == lines
 

@@ -40,16 +40,7 @@ class Project:
 
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake on `study.yaml`; stdout and stderr together."""
-        command = [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "--cores",
-            "2",
-            "--configfile",
-            "study.yaml",
-            *arguments,
-        ]
+        command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "2", "--configfile", "study.yaml"]
         return subprocess.run(
             command,
             cwd=self.directory,
@@ -64,11 +55,9 @@ class Project:
         """Rule → number of jobs that would run now, `all` left out."""
         output = self.snakemake("--dry-run", *arguments).stdout
         assert "Building DAG of jobs" in output, output
-        counted: dict[str, int] = {}
-        for line in output.splitlines():
-            if line.startswith(("rule ", "localrule ")):
-                name = line.split()[1].rstrip(":")
-                counted[name] = counted.get(name, 0) + 1
+        _, _, table = output.partition("Job stats:")
+        rows = [line.split() for line in table.partition("total")[0].splitlines()]
+        counted = {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
         counted.pop("all", None)
         return counted
 

@@ -24,9 +24,7 @@ from tests.workflow.conftest import Project
         ("study: tiny", "study: ../tiny", ["study.yaml:1", "study"]),
     ],
 )
-def test_the_error_names_file_line_and_remedy(
-    project: Project, old: str, new: str, expected: list[str]
-) -> None:
+def test_the_error_names_file_line_and_remedy(project: Project, old: str, new: str, expected: list[str]) -> None:
     project.edit("study.yaml", old, new)
     started = time.monotonic()
     outcome = project.snakemake()

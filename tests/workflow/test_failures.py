@@ -11,10 +11,10 @@ def test_a_failed_run_is_a_row_and_the_rest_finishes(project: Project) -> None:
     project.edit("study.yaml", "  dpo: {beta: 0.1}", "  dpo: {beta: 0.3}")
     outcome = project.snakemake(STUB_FAIL="dpo")
     assert outcome.returncode != 0
-    runs = pandas.read_csv(project.study / "report" / "runs.csv")
+    runs = pandas.read_csv(project.study / "report" / "runs.csv", keep_default_na=False)
     failed = runs[runs["status"] == "failed"]
     assert list(failed["method"]) == ["dpo"]
-    assert list(failed["failure"]) == ["nan"]
+    assert list(failed["failure_class"]) == ["nan"]
     assert (runs["status"] == "finished").sum() == 5
     page = (project.study / "report" / "index.html").read_text()
     assert "the loss is nan" in page

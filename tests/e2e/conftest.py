@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STUDY = """\
 study: tiny
 model: {{path: {model}, model_type: llama, template: chatml}}
-dataset: {{path: {pairs}, heldout: {heldout}, showcase: [How are you today?]}}
+dataset: {{path: {pairs}, heldout: {heldout}, showcase: ["How are you today?"]}}
 device: cpu
 seeds: [3]
 methods: {{dpo: , orpo: , simpo: , kto: , cpo: }}

@@ -75,8 +75,10 @@ def lock(name):
     return os.path.relpath(lock_of(name, DEVICE))
 
 
-def python(name):
-    return os.path.relpath(python_of(name, DEVICE))
+# Interpreters are no parameters of a rule: moving the environments re-runs nothing, changing a lock does.
+TRAIN_PYTHON, SERVE_PYTHON, EVALUATE_PYTHON = (
+    os.path.relpath(python_of(name, DEVICE)) for name in ("train", "serve", "evaluate")
+)
 
 
 def training_rows(wildcards):
@@ -104,7 +106,7 @@ def preflight(rule_names):
         model = STUDY.model.model_dump_json(exclude_none=True)
         uv = Path(sys.executable).with_name("uv")
         places = ["--models-dir", str(PLACES.models), "--uv", str(uv)]
-        fetch = [python("train"), "scripts/fetch.py", "--model", model, *places]
+        fetch = [TRAIN_PYTHON, "scripts/fetch.py", "--model", model, *places]
         subprocess.run(fetch, check=True)
         local_files(STUDY.dataset, PLACES.downloads)
 

@@ -24,20 +24,18 @@ rule measure:
     resources:
         gpu=GPUS,
     params:
-        python=python("serve"),
         data=subpath(input.heldout, parent=True),
         directory=subpath(output.generations, parent=True),
-        evaluate=python("evaluate"),
         generate=STUDY.plan.generate.model_dump_json(),
         tasks=STUDY.plan.tasks,
     message:
         "measure {wildcards.point} seed {wildcards.seed}: answers, speed, lm-eval"
     shell:
-        "OMP_NUM_THREADS={threads} {params.python:q} {input.code[0]:q}"
+        "OMP_NUM_THREADS={threads} {SERVE_PYTHON:q} {input.code[0]:q}"
         " --plan {PLAN:q}"
         " --run {wildcards.point:q}/seed-{wildcards.seed}"
         " --data {params.data:q}"
         " --tasks {PLACES.tasks:q}"
-        " --evaluate {params.evaluate:q} {input.evaluate[0]:q}"
+        " --evaluate {EVALUATE_PYTHON:q} {input.evaluate[0]:q}"
         " --output {params.directory:q}"
         " >{log:q} 2>&1"

@@ -19,13 +19,12 @@ rule merge:
     resources:
         gpu=GPUS,
     params:
-        python=python("train"),
         data=subpath(input.heldout, parent=True),
         directory=subpath(output[0], parent=True),
     message:
         "merge {wildcards.point} seed {wildcards.seed}"
     shell:
-        "OMP_NUM_THREADS={threads} {params.python:q} {input.code[0]:q}"
+        "OMP_NUM_THREADS={threads} {TRAIN_PYTHON:q} {input.code[0]:q}"
         " --plan {PLAN:q}"
         " --run {wildcards.point:q}/seed-{wildcards.seed}"
         " --model {MODEL:q}"

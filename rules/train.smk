@@ -22,13 +22,12 @@ rule train:
     resources:
         gpu=GPUS,
     params:
-        python=python("train"),
         data=subpath(input.rows, parent=True),
         directory=subpath(output.manifest, parent=True),
     message:
         "train {wildcards.trained} seed {wildcards.seed}"
     shell:
-        "OMP_NUM_THREADS={threads} {params.python:q} {input.code[0]:q}"
+        "OMP_NUM_THREADS={threads} {TRAIN_PYTHON:q} {input.code[0]:q}"
         " --plan {PLAN:q}"
         " --run {wildcards.trained:q}/seed-{wildcards.seed}"
         " --method {input.method:q}"

@@ -30,6 +30,7 @@ class FinishedStudy:
 
     directory: Path
     command: list[str]
+    environment: dict[str, str]
     output: str
     returncode: int
 
@@ -77,4 +78,4 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> FinishedStudy:
         text=True,
         check=False,
     )
-    return FinishedStudy(scratch / "results" / "tiny", command, outcome.stdout, outcome.returncode)
+    return FinishedStudy(scratch / "results" / "tiny", command, environment, outcome.stdout, outcome.returncode)

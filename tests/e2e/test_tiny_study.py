@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-import os
 import subprocess
 
 import psutil
@@ -112,7 +111,7 @@ def test_a_second_call_has_nothing_to_do_and_verify_passes(study: FinishedStudy)
         return subprocess.run(
             [*study.command, *target],
             cwd=directory,
-            env=os.environ,
+            env=study.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -96,6 +96,13 @@ def test_changed_data_is_a_new_study(project: Project) -> None:
     assert jobs["merge"] == 6
 
 
+def test_moving_the_environments_re_runs_nothing(project: Project) -> None:
+    moved = project.directory / "environments"
+    (project.directory / ".envs").rename(moved)
+    project.environment["PREFSWEEP_ENVS"] = str(moved)
+    assert project.jobs() == {}
+
+
 def test_moving_the_project_re_runs_nothing(project: Project) -> None:
     moved = project.directory.with_name("elsewhere")
     project.directory.rename(moved)

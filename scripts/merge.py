@@ -8,11 +8,13 @@ STARTED = time.perf_counter()
 
 from prefsweep.failures import recorded  # noqa: E402
 from prefsweep.files import published_directory, read_jsonl, sha256_of, write_json  # noqa: E402
-from prefsweep.gates import PARITY_BOUND, check_merge  # noqa: E402
+from prefsweep.gates.merge import PARITY_BOUND, check_merge  # noqa: E402
 from prefsweep.memory import peak_memory  # noqa: E402
 from prefsweep.plan import BASE, Plan  # noqa: E402
 from prefsweep.provenance import circumstances, installed_versions  # noqa: E402
-from prefsweep.records import HeldOutPrompt, MergeRecord, hashed_files, read_document  # noqa: E402
+from prefsweep.records.base import hashed_files, read_document  # noqa: E402
+from prefsweep.records.data import HeldOutPrompt  # noqa: E402
+from prefsweep.records.merge import MergeRecord  # noqa: E402
 
 PROBES = 4
 """Held-out conversations on which logits are compared, here and at the server."""

@@ -6,7 +6,8 @@ from pathlib import Path
 from prefsweep.failures import StageError, recorded
 from prefsweep.files import read_jsonl
 from prefsweep.metrics import score_run
-from prefsweep.records import Evaluation, Generation, HeldOutPrompt
+from prefsweep.records.data import HeldOutPrompt
+from prefsweep.records.measure import Evaluation, Generation
 
 
 def main() -> None:

@@ -8,13 +8,14 @@ from pathlib import Path
 STARTED = time.perf_counter()
 
 from prefsweep.failures import recorded  # noqa: E402
-from prefsweep.files import published_directory, write_json  # noqa: E402
-from prefsweep.gates import check_training  # noqa: E402
+from prefsweep.files import published_directory, sha256_of, write_json  # noqa: E402
+from prefsweep.gates.train import check_training  # noqa: E402
 from prefsweep.memory import peak_memory  # noqa: E402
 from prefsweep.methods import Method, load_method  # noqa: E402
 from prefsweep.plan import Plan, Point  # noqa: E402
 from prefsweep.provenance import circumstances, installed_versions  # noqa: E402
-from prefsweep.records import TrainRecord, hashed_files, sha256_of  # noqa: E402
+from prefsweep.records.base import hashed_files  # noqa: E402
+from prefsweep.records.train import TrainRecord  # noqa: E402
 from prefsweep.swift_settings import as_arguments, expected_steps, swift_settings  # noqa: E402
 from prefsweep.training_rows import count_rows, write_heldout_rows, write_training_rows  # noqa: E402
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prefsweep.plan import Plan
 from prefsweep.provenance import artefacts
-from prefsweep.records import read_document
+from prefsweep.records.base import read_document
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prefsweep.failures import Failure
 from prefsweep.files import write_json, write_jsonl
 from prefsweep.metrics import score_run
 from prefsweep.plan import (
@@ -20,21 +21,11 @@ from prefsweep.plan import (
     Run,
     run_directory,
 )
-from prefsweep.records import (
-    Evaluation,
-    Failure,
-    FileHash,
-    Generation,
-    HeldOutPrompt,
-    MergeRecord,
-    PairScore,
-    Percentiles,
-    Probe,
-    Throughput,
-    TimedPass,
-    TrainRecord,
-    TrainStep,
-)
+from prefsweep.records.base import FileHash
+from prefsweep.records.data import HeldOutPrompt
+from prefsweep.records.measure import Evaluation, Generation, PairScore, Percentiles, Throughput, TimedPass
+from prefsweep.records.merge import MergeRecord, Probe
+from prefsweep.records.train import TrainRecord, TrainStep
 
 METHODS = ("dpo", "orpo", "simpo", "kto", "cpo")
 _SETTINGS: dict[str, dict[str, Any]] = {

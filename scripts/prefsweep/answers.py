@@ -7,7 +7,8 @@ from typing import Any
 from prefsweep.comparison import Comparison, PointComparison
 from prefsweep.leaderboard import ranked
 from prefsweep.plan import BASE
-from prefsweep.records import Generation, HeldOutPrompt
+from prefsweep.records.data import HeldOutPrompt
+from prefsweep.records.measure import Generation
 from prefsweep.results import RunResults, StudyResults
 
 LONGEST_ANSWER = 4_000

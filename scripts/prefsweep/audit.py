@@ -9,7 +9,8 @@ from prefsweep.chat import ChatTokenizer
 from prefsweep.dataset import DatasetSpec, source_revision
 from prefsweep.entries import Entries, Entry
 from prefsweep.formats import Content
-from prefsweep.records import FileHash, Half, Record
+from prefsweep.records.base import FileHash, Record
+from prefsweep.records.data import Half
 from prefsweep.selection import OVERLAPPING, REPEATED, TOO_LONG, Selection
 
 LENGTH_BIAS = 0.15

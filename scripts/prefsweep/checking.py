@@ -8,7 +8,7 @@ from prefsweep.dataset import DatasetSpec, present_files
 from prefsweep.entries import content_of, heldout_readings, read_showcase, training_readings
 from prefsweep.failures import StageError
 from prefsweep.formats import Content
-from prefsweep.records import Record
+from prefsweep.records.base import Record
 from prefsweep.rows import SHOWN, Problems
 from prefsweep.splitting import cluster_of, held_out_clusters
 

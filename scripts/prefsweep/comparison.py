@@ -9,11 +9,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from statistics import fmean
 
+from prefsweep.failures import Failure
 from prefsweep.findings import Findings, find
 from prefsweep.metrics import Direction, Metric
 from prefsweep.pairing import MetricComparison
 from prefsweep.plan import BASE, Plan, Point
-from prefsweep.records import Evaluation, Failure, Record, Scores
+from prefsweep.records.base import Record
+from prefsweep.records.measure import Evaluation
+from prefsweep.records.score import Scores
 from prefsweep.statistics import ALPHA, DRAWS, POWER, Interval
 from prefsweep.verdict import Verdict, caveats, decide, headline
 from prefsweep.wording import count, joined

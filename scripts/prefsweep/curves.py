@@ -7,7 +7,7 @@ import altair as alt
 
 from prefsweep.charts import Figure, spec_of, value_format
 from prefsweep.leaderboard import title_of
-from prefsweep.records import TrainRecord
+from prefsweep.records.train import TrainRecord
 from prefsweep.results import RunResults, StudyResults
 
 Rows = list[dict[str, Any]]

@@ -7,7 +7,9 @@ from typing import Any
 
 from prefsweep.failures import StageError
 from prefsweep.files import write_jsonl
-from prefsweep.records import Evaluation, HeldOutPrompt, PairScore, read_document
+from prefsweep.records.base import read_document
+from prefsweep.records.data import HeldOutPrompt
+from prefsweep.records.measure import Evaluation, PairScore
 from prefsweep.serving import Server
 
 PREFERENCE_TASK = "preference-accuracy"

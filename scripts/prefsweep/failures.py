@@ -6,8 +6,14 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
-from prefsweep.records import Failure, FailureClass
+from prefsweep.records.base import Record
+
+FailureClass = Literal[
+    "config", "data", "model", "oom", "nan", "no_effect", "timeout", "killed", "disk", "network",
+    "server_crash", "wrong_model", "score", "internal",
+]  # fmt: skip
 
 _REMEDIES: dict[FailureClass, str] = {
     "config": "Correct the study file and run the same command again.",
@@ -25,6 +31,17 @@ _REMEDIES: dict[FailureClass, str] = {
     "score": "The task could not be scored: look at the log's last lines.",
     "internal": "This is a bug in prefsweep: please report it with the log.",
 }
+
+
+class Failure(Record):
+    """`failure-<stage>.json`: why a run stopped; it is removed when the stage is tried again."""
+
+    run: str
+    stage: str
+    failure: FailureClass
+    message: str
+    remedy: str
+    last_lines: list[str]
 
 
 class StageError(Exception):

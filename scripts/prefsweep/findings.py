@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from prefsweep.metrics import METRICS, Metric
 from prefsweep.pairing import HalfPrompts, MetricComparison, compare_metrics
 from prefsweep.plan import BASE, Plan, Run
-from prefsweep.records import Evaluation, Half, Scores
+from prefsweep.records.data import Half
+from prefsweep.records.measure import Evaluation
+from prefsweep.records.score import Scores
 from prefsweep.statistics import ALPHA, Array, holm
 from prefsweep.verdict import Evidence
 

@@ -8,7 +8,9 @@ import httpx
 
 from prefsweep.failures import StageError
 from prefsweep.plan import GenerateSettings
-from prefsweep.records import Generation, HeldOutPrompt, RenderedPrompt
+from prefsweep.records.data import HeldOutPrompt
+from prefsweep.records.measure import Generation
+from prefsweep.records.merge import RenderedPrompt
 from prefsweep.serving import Server
 
 _REQUEST_TIMEOUT_SECONDS = 600.0

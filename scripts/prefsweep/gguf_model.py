@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from prefsweep.files import write_json
-from prefsweep.records import read_document
+from prefsweep.records.base import read_document
 
 _LEFT_BY_CONVERSION = {
     "config.json": ("_model_name_or_path",),

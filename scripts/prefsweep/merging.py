@@ -17,7 +17,8 @@ from swift.pipelines.export.export import SwiftExport
 from swift.pipelines.utils import prepare_model_template
 from transformers import AutoModelForCausalLM
 
-from prefsweep.records import HeldOutPrompt, Probe, RenderedPrompt
+from prefsweep.records.data import HeldOutPrompt
+from prefsweep.records.merge import Probe, RenderedPrompt
 
 
 def export_arguments(

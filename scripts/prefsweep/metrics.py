@@ -7,7 +7,10 @@ from typing import Literal
 
 from prefsweep import style
 from prefsweep.failures import StageError
-from prefsweep.records import Evaluation, Generation, HeldOutPrompt, PairScore, PromptScores, Record, Scores
+from prefsweep.records.base import Record
+from prefsweep.records.data import HeldOutPrompt
+from prefsweep.records.measure import Evaluation, Generation, PairScore
+from prefsweep.records.score import PromptScores, Scores
 
 Direction = Literal["higher", "lower", "neutral"]
 """Which way is better; a neutral metric is shown and never judged."""

@@ -12,7 +12,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from prefsweep.failures import StageError
-from prefsweep.records import read_document
+from prefsweep.records.base import read_document
 
 _INDEX = "model.safetensors.index.json"
 _ANSWER = "ANSWER"

@@ -34,7 +34,7 @@ from prefsweep.package_sources import (
     index_arguments,
     pip_settings,
 )
-from prefsweep.records import hashed_files, read_document
+from prefsweep.records.base import hashed_files, read_document
 
 
 def fetch_model(spec: ModelSpec, models_dir: Path, uv: str | None) -> ModelManifest:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from prefsweep.files import sha256_of_json
-from prefsweep.records import FileHash, Record, hashed_files
+from prefsweep.records.base import FileHash, Record, hashed_files
 from prefsweep.yaml_file import load_yaml
 
 Hub = Literal["huggingface", "modelscope"]

@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from prefsweep.metrics import Metric
-from prefsweep.records import Half, Record, Scores
+from prefsweep.records.base import Record
+from prefsweep.records.data import Half
+from prefsweep.records.score import Scores
 from prefsweep.statistics import (
     ALPHA,
     Array,

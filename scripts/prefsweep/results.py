@@ -10,22 +10,15 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Literal, TypeVar
 
+from prefsweep.failures import Failure
 from prefsweep.files import read_jsonl
 from prefsweep.plan import BASE, Plan, Point, Run, run_directory
-from prefsweep.records import (
-    Evaluation,
-    Failure,
-    Generation,
-    Half,
-    HeldOutPrompt,
-    MergeRecord,
-    PromptScores,
-    Scores,
-    Throughput,
-    TimedPass,
-    TrainRecord,
-    read_document,
-)
+from prefsweep.records.base import read_document
+from prefsweep.records.data import Half, HeldOutPrompt
+from prefsweep.records.measure import Evaluation, Generation, Throughput, TimedPass
+from prefsweep.records.merge import MergeRecord
+from prefsweep.records.score import PromptScores, Scores
+from prefsweep.records.train import TrainRecord
 
 Status = Literal["finished", "failed", "unfinished"]
 STAGES = ("prepare", "train", "merge", "measure", "score", "compare")

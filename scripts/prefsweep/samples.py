@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from prefsweep.records import Generation, HeldOutPrompt
+from prefsweep.records.data import HeldOutPrompt
+from prefsweep.records.measure import Generation
 from prefsweep.results import RunResults, StudyResults
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import httpx
 
 from prefsweep.failures import StageError
-from prefsweep.gates import check_served
+from prefsweep.gates.measure import check_served
 from prefsweep.memory import group_peak_resident_bytes
-from prefsweep.records import Probe
+from prefsweep.records.merge import Probe
 
 READY_TIMEOUT_SECONDS = 900.0
 _STOP_SECONDS = 5.0

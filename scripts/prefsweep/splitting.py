@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from prefsweep.failures import StageError
 from prefsweep.files import sha256_of_json
 from prefsweep.formats import Example, Turn
-from prefsweep.records import Half
+from prefsweep.records.data import Half
 
 NGRAM_WORDS = 13
 COMMON_NGRAM = 10

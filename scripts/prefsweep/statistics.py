@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from prefsweep.records import Record
+from prefsweep.records.base import Record
 
 DRAWS = 2000
 ALPHA = 0.05

@@ -18,7 +18,7 @@ from vllm.benchmarks.lib.endpoint_request_func import (
 
 from prefsweep.failures import StageError
 from prefsweep.plan import GenerateSettings
-from prefsweep.records import Percentiles, TimedPass
+from prefsweep.records.measure import Percentiles, TimedPass
 from prefsweep.serving import Server
 
 WARM_UP_REQUESTS = 2

@@ -16,7 +16,7 @@ from swift.pipelines.train.rlhf import SwiftRLHF
 from transformers import TrainerCallback
 
 from prefsweep.failures import StageError
-from prefsweep.records import TrainStep
+from prefsweep.records.train import TrainStep
 
 
 @dataclass

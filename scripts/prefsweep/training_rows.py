@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prefsweep.files import read_jsonl, write_jsonl
-from prefsweep.records import HeldOutPrompt, LabelledRow, Pair
+from prefsweep.records.data import HeldOutPrompt, LabelledRow, Pair
 
 DataForm = Literal["pairs", "labelled"]
 

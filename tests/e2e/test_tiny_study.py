@@ -9,7 +9,10 @@ import psutil
 import pytest
 
 from prefsweep.files import read_jsonl, sha256_of
-from prefsweep.records import Evaluation, MergeRecord, Scores, Throughput, TrainRecord
+from prefsweep.records.measure import Evaluation, Throughput
+from prefsweep.records.merge import MergeRecord
+from prefsweep.records.score import Scores
+from prefsweep.records.train import TrainRecord
 from tests.e2e.conftest import FinishedStudy
 
 METHODS = ("dpo", "orpo", "simpo", "kto", "cpo")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from prefsweep.comparison import Comparison, compare
+from prefsweep.failures import Failure
 from prefsweep.plan import (
     BASE,
     Estimate,
@@ -16,7 +17,9 @@ from prefsweep.plan import (
     Point,
     Run,
 )
-from prefsweep.records import Evaluation, Failure, Half, PromptScores, Scores
+from prefsweep.records.data import Half
+from prefsweep.records.measure import Evaluation
+from prefsweep.records.score import PromptScores, Scores
 
 METRIC = "preference_margin"
 PROMPTS = 60

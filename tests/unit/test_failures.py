@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prefsweep.failures import StageError, classify, recorded
-from prefsweep.records import Failure
+from prefsweep.failures import Failure, StageError, classify, recorded
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,13 @@ from typing import Any
 import pytest
 
 from prefsweep.failures import StageError
-from prefsweep.gates import check_merge, check_scored, check_served, check_training
+from prefsweep.gates.measure import check_scored, check_served
+from prefsweep.gates.merge import check_merge
+from prefsweep.gates.train import check_training
 from prefsweep.plan import Estimate, Point, Run
-from prefsweep.records import PairScore, Probe, TrainRecord
+from prefsweep.records.measure import PairScore
+from prefsweep.records.merge import Probe
+from prefsweep.records.train import TrainRecord
 from tests import example_study as example
 
 PROBE = Probe(prompt="p", token_ids=[1, 2, 3, 4], answer_tokens=2, log_prob=-8.0, answer_log_prob=-4.0)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from prefsweep.failures import StageError
+from prefsweep.failures import Failure, StageError
 from prefsweep.files import write_jsonl
 from prefsweep.metrics import METRICS, preference_metrics, score_run
-from prefsweep.records import Evaluation, Failure, Generation, HeldOutPrompt, PairScore, Scores
+from prefsweep.records.data import HeldOutPrompt
+from prefsweep.records.measure import Evaluation, Generation, PairScore
+from prefsweep.records.score import Scores
 
 SCORE = Path(__file__).parents[2] / "scripts" / "score.py"
 

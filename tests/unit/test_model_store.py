@@ -18,7 +18,7 @@ from prefsweep.files import sha256_of
 from prefsweep.hub import fetch_model_files
 from prefsweep.model_store import fetch_model, verify_manifest
 from prefsweep.models import HubSource, ModelSpec, load_model_spec, manifest_path, model_directory
-from prefsweep.records import read_document
+from prefsweep.records.base import read_document
 from tests.hub_server import REVISION, HubServer, serving_hub
 from tests.model_fixtures import CHATML, edit, write_model
 

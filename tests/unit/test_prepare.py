@@ -12,11 +12,11 @@ import pytest
 
 from prefsweep.audit import DataAudit
 from prefsweep.dataset import DatasetSpec, load_dataset_spec, source_revision
-from prefsweep.failures import StageError
+from prefsweep.failures import Failure, StageError
 from prefsweep.files import read_jsonl
 from prefsweep.plan import GenerateSettings, Plan, PlannedData, PlannedModel
 from prefsweep.preparation import prepare
-from prefsweep.records import Failure, HeldOutPrompt, LabelledRow, Pair
+from prefsweep.records.data import HeldOutPrompt, LabelledRow, Pair
 from prefsweep.splitting import cluster_of, halves_of, held_out_clusters, overlapping, row_ids
 from prefsweep.training_rows import count_rows, derived_labels, write_heldout_rows, write_training_rows
 

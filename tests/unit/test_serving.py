@@ -17,7 +17,8 @@ from prefsweep import serving as module
 from prefsweep.failures import StageError
 from prefsweep.generation import generate
 from prefsweep.plan import GenerateSettings
-from prefsweep.records import HeldOutPrompt, Probe, RenderedPrompt
+from prefsweep.records.data import HeldOutPrompt
+from prefsweep.records.merge import Probe, RenderedPrompt
 from prefsweep.serving import Server, check_identity, serving
 
 FAKE = [sys.executable, str(Path(__file__).resolve().parents[1] / "fake_server.py")]

@@ -17,7 +17,7 @@ from prefsweep.model_store import fetch_model
 from prefsweep.models import load_model_spec
 from prefsweep.plan import BASE, Plan
 from prefsweep.provenance import circumstances
-from prefsweep.records import HeldOutPrompt
+from prefsweep.records.data import HeldOutPrompt
 from tests import example_study as example
 
 SHAPE = example.Shape()

@@ -1,0 +1,91 @@
+"""What `measure` hands on: answers, timings, and lm-eval's results, all from one server."""
+
+from prefsweep.records.base import Record
+from prefsweep.records.data import Part
+
+
+class Generation(Record):
+    """One answer at its natural length: a row of `generations.jsonl`."""
+
+    prompt: str
+    """HeldOutPrompt.id"""
+    part: Part
+    answer: str
+    finish_reason: str
+    prompt_tokens: int
+    output_tokens: int
+    seconds: float
+
+
+class Percentiles(Record):
+    """Of a latency, in seconds."""
+
+    mean_seconds: float
+    p50_seconds: float
+    p95_seconds: float
+    p99_seconds: float
+
+
+class TimedPass(Record):
+    """One pass of equal-length requests at one concurrency, after warm-up.
+
+    Definitions are those of `vllm bench serve`: TTFT, request sent to first token; TPOT, (end-to-end − TTFT) /
+    (output tokens − 1) per request; ITL, the gaps between successive chunks; E2E, request sent to last token.
+    """
+
+    concurrency: int
+    repeat: int
+    requests: int
+    output_tokens: int
+    wall_seconds: float
+    ttft: Percentiles
+    tpot: Percentiles
+    itl: Percentiles
+    e2e: Percentiles
+
+    @property
+    def output_tokens_per_second(self) -> float:
+        return self.output_tokens / self.wall_seconds
+
+
+class Throughput(Record):
+    """`throughput.json`: the fixed-length timing of one arm and what is needed to distrust it."""
+
+    run: str
+    passes: list[TimedPass]
+    output_tokens_per_request: int
+    warm_up_requests: int
+    prefix_caching: bool
+    server_argv: list[str]
+    server_environment: dict[str, str]
+    ready_seconds: float
+    natural_wall_seconds: float
+    natural_output_tokens: int
+    natural_concurrency: int
+    total_seconds: float
+    peak_memory_bytes: int
+    """Resident memory of the server's process group on CPU; on CUDA the device memory it held."""
+    versions: dict[str, str]
+
+
+class PairScore(Record):
+    """Log-probabilities of a held-out pair's answers under one model, as lm-eval measured them."""
+
+    prompt: str
+    """HeldOutPrompt.id"""
+    chosen_log_prob: float
+    rejected_log_prob: float
+    chosen_characters: int
+    rejected_characters: int
+
+
+class Evaluation(Record):
+    """`evaluation.json`: lm-eval's results through the arm's own server."""
+
+    run: str
+    pairs: list[PairScore]
+    tasks: dict[str, dict[str, float]]
+    """Task name → metric → value, exactly as lm-eval reports them."""
+    task_versions: dict[str, str]
+    total_seconds: float
+    versions: dict[str, str]

@@ -1,0 +1,54 @@
+"""What `train` hands on: the manifest of an adapter and the history of its fit."""
+
+from typing import Literal
+
+from prefsweep.records.base import FileHash, Record
+
+
+class TrainStep(Record):
+    """One optimiser step as the engine logged it; None where the method does not define the quantity."""
+
+    step: int
+    epoch: float
+    loss: float | None
+    """The engine's own loss, before any filter; None where it was not finite."""
+    grad_norm: float | None
+    learning_rate: float
+    reward_margin: float | None
+    reward_accuracy: float | None
+    chosen_reward: float | None
+    rejected_reward: float | None
+    chosen_log_prob: float | None
+    """Summed over the response for DPO, CPO, KTO; mean per token for SimPO, ORPO, as each method defines it."""
+    rejected_log_prob: float | None
+    kl: float | None
+    seconds: float
+
+
+class TrainRecord(Record):
+    """`train.json`: the manifest of one adapter."""
+
+    run: str
+    argv: list[str]
+    adapter: list[FileHash]
+    adapter_norm: float
+    """Frobenius norm of all LoRA B matrices; 0 would mean that nothing was learnt."""
+    trainable_parameters: int
+    rows: int
+    expected_rows: int
+    steps: int
+    expected_steps: int
+    sequences: int
+    """Sequences that went through the policy: two per pair, one per labelled row."""
+    tokens: int | None
+    expected_first_loss: float | None
+    """What theory gives for the untrained adapter (DPO: ln 2; KTO: half the weight); None: depends on the data."""
+    history: list[TrainStep]
+    train_seconds: float
+    """The optimisation loop alone."""
+    total_seconds: float
+    """The whole process, with imports and model loading."""
+    peak_memory_bytes: int
+    """Resident set on CPU, allocator peak on CUDA."""
+    memory_kind: Literal["resident", "cuda_allocated"]
+    versions: dict[str, str]

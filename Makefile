@@ -5,7 +5,7 @@ ENVS := $(or $(PREFSWEEP_ENVS),.envs)
 WORKFLOW := $(ENVS)/$(DEVICE)/workflow/bin
 DEVELOP := $(ENVS)/cpu/develop/bin
 
-.PHONY: setup demo test check test-unit test-workflow test-e2e develop locks schema clean
+.PHONY: setup demo test check test-unit test-workflow test-e2e test-docker develop locks schema clean
 
 setup: ## create the environments a study needs
 	$(PYTHON) scripts/setup.py --device $(DEVICE)
@@ -17,7 +17,7 @@ demo: ## five methods and the base model, on this machine's CPU, in minutes
 develop:
 	$(PYTHON) scripts/setup.py --device cpu workflow develop
 
-test: check test-unit test-workflow test-e2e ## all that CI runs
+test: check test-unit test-workflow test-e2e test-docker ## all that CI runs
 
 check: develop ## lint, format, types
 	$(DEVELOP)/ruff check
@@ -33,6 +33,9 @@ test-workflow: develop ## what the DAG promises, with stub engines
 
 test-e2e: develop ## a study of five methods on a tiny model, with the real engines
 	$(DEVELOP)/pytest tests/e2e
+
+test-docker: develop ## the CPU image, built and run; an engine is started where none answers and this is root
+	$(DEVELOP)/pytest tests/docker -rs
 
 locks: ## resolve envs/*/*.in again
 	$(WORKFLOW)/python scripts/lock.py

@@ -10,8 +10,9 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from prefsweep.code import imported_modules
 from prefsweep.dataset import local_files, present_files
-from prefsweep.environments import ensure, lock_of, python_of
+from prefsweep.environments import SetupError, ensure, lock_of, python_of
 from prefsweep.failures import StageError
+from prefsweep.host import check_cuda, check_writable
 from prefsweep.models import model_directory
 from prefsweep.plan import BASE
 from prefsweep.planning import Places, plan_study
@@ -30,12 +31,18 @@ DEMO = ROOT / "config" / "demo.yaml"
 STUDY_FILE = os.path.relpath([DEMO, *workflow.config_settings.configfiles][-1])
 OVERRIDES = json.dumps(dict(workflow.config_settings.config), sort_keys=True)
 
-try:
-    STUDY = plan_study(Path(STUDY_FILE), json.loads(OVERRIDES), PLACES)
-except (ValueError, StageError) as error:
+
+def refuse(error):
+    """Nothing can run: say why and what to do."""
     remedy = f"\n  remedy: {error.remedy}" if isinstance(error, StageError) else ""
     print(f"prefsweep: nothing was started.\n{error}{remedy}", file=sys.stderr)
     sys.exit(2)
+
+
+try:
+    STUDY = plan_study(Path(STUDY_FILE), json.loads(OVERRIDES), PLACES)
+except (ValueError, StageError) as error:
+    refuse(error)
 
 STUDY_DIRECTORY = f"results/{STUDY.plan.study}"
 PLAN = f"{STUDY_DIRECTORY}/plan.json"
@@ -99,15 +106,23 @@ def preflight(rule_names):
 
     Not jobs, because a model or an environment that had to be made again would re-run everything that used it.
     """
-    STUDY.plan.write(Path(PLAN))
+    check_writable(Path(STUDY_DIRECTORY))
     needed = {name for rule in rule_names for name in ENVIRONMENTS.get(rule, [])}
+    if (
+        DEVICE == "cuda"
+        and rule_names & {"train", "merge", "measure"}
+        and workflow.local_exec
+    ):
+        check_cuda()
+    STUDY.plan.write(Path(PLAN))
     if needed:
         ensure(sorted(needed | {"train"}), DEVICE)
         model = STUDY.model.model_dump_json(exclude_none=True)
         uv = Path(sys.executable).with_name("uv")
         places = ["--models-dir", str(PLACES.models), "--uv", str(uv)]
         fetch = [TRAIN_PYTHON, "scripts/fetch.py", "--model", model, *places]
-        subprocess.run(fetch, check=True)
+        if subprocess.run(fetch).returncode:
+            sys.exit(2)
         local_files(STUDY.dataset, PLACES.downloads)
 
 
@@ -122,4 +137,7 @@ ENVIRONMENTS = {
 
 
 onstart:
-    preflight({job.rule.name for job in workflow.dag.needrun_jobs()})
+    try:
+        preflight({job.rule.name for job in workflow.dag.needrun_jobs()})
+    except (SetupError, StageError) as error:
+        refuse(error)

@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def run(options: argparse.Namespace, plan: Plan) -> None:
-    spec = load_dataset_spec(options.dataset, ROOT / "config" / "datasets", ROOT)
+    spec = load_dataset_spec(options.dataset, ROOT / "config" / "datasets", Path.cwd())
     if source_revision(spec) != plan.data.revision:
         what = f"the data set {spec.name} has changed since the study was planned"
         raise StageError("data", what, "Run the same command again: it plans anew for the changed data.")

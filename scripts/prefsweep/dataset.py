@@ -1,7 +1,7 @@
 """Where preference data comes from: `config/datasets/*.yaml`, or the same keys in place in a study.
 
-Relative paths start at the project's root, in a dataset file and in a study alike, so that an entry can move
-from one to the other unchanged. They are made absolute and must exist: no path ever becomes a hub look-up.
+Relative paths start at the project's root in a dataset file, and in a study at the folder where it is run, which in a
+checkout is the root too. They are made absolute and must exist: no path ever becomes a hub look-up.
 """
 
 from difflib import get_close_matches
@@ -80,15 +80,16 @@ class SpecError(ValueError):
         self.location = location
 
 
-def load_dataset_spec(reference: str | dict[str, Any], config_dir: Path, base_dir: Path) -> DatasetSpec:
+def load_dataset_spec(reference: str | dict[str, Any], config_dir: Path, work_dir: Path) -> DatasetSpec:
     """The data set a study names, or describes in place.
 
-    `config_dir` holds the named ones, relative paths start at `base_dir`. Raises YamlError for a fault in a
+    `config_dir`, the project's `config/datasets`, holds the named ones, whose relative paths start at the project's
+    root; those of a study start at `work_dir`, where it is run. Raises YamlError for a fault in a
     dataset file and SpecError for one in the study; both are ValueErrors.
     """
     if isinstance(reference, dict):
         path_or_id = reference.get("path") or reference.get("id") or "inline"
-        return _spec(Path(str(path_or_id)).stem, reference, base_dir)
+        return _spec(Path(str(path_or_id)).stem, reference, work_dir)
     file = config_dir / f"{reference}.yaml"
     known = sorted(path.stem for path in config_dir.glob("*.yaml"))
     if reference not in known:
@@ -97,7 +98,7 @@ def load_dataset_spec(reference: str | dict[str, Any], config_dir: Path, base_di
         raise SpecError((), f"no data set {reference!r}; {hint}: {', '.join(known)}; a file is {{path: FILE}}")
     document = load_yaml(file)
     try:
-        return _spec(reference, document.value, base_dir)
+        return _spec(reference, document.value, config_dir.absolute().parents[1])
     except SpecError as error:
         raise document.error(error.location, str(error)) from None
 
@@ -118,7 +119,7 @@ def _existing(key: str, value: Any, base_dir: Path) -> Any:
         return value
     path = (base_dir / value).resolve()
     if not path.exists():
-        raise SpecError((key,), f"{key}: no such file: {path}; relative paths start at the project's root")
+        raise SpecError((key,), f"{key}: no such file: {path}; relative paths start at {base_dir}")
     return path
 
 

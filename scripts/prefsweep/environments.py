@@ -73,6 +73,7 @@ def ensure(names: Sequence[str], device: str) -> None:
             _say(f"{name}: up to date")
             continue
         _check_machine()
+        _check_writable(name, device)
         with _exclusive(root() / device / f".{name}.lock") as lock:
             if is_current(name, device):
                 _say(f"{name}: up to date")
@@ -210,6 +211,18 @@ def _check_machine() -> None:
     found = sys.platform, platform.machine()
     if found != ("linux", "x86_64"):
         raise SetupError(f"The locks are for Linux on x86-64; this is {' '.join(found)}.")
+
+
+def _check_writable(name: str, device: str) -> None:
+    """An image's environments are complete and belong to root: what is missing there is never installed."""
+    home = root()
+    if home.exists() and not os.access(home, os.W_OK):
+        present = [known for known in DEVICES if (home / known).is_dir()] or ["no device"]
+        raise SetupError(
+            f"{home} has no current environment {name!r} for {device}, and cannot be written.\n"
+            f"  It was made for {' and '.join(present)}: set the study's `device`, use the image made for {device}, "
+            "or name a folder of your own with PREFSWEEP_ENVS."
+        )
 
 
 def _size_bytes(directory: Path) -> int:

@@ -9,13 +9,13 @@ from typing import Any
 from prefsweep.checking import DatasetCounts, check_dataset
 from prefsweep.dataset import DatasetSpec, SpecError, load_dataset_spec, source_revision
 from prefsweep.estimate import Pace, disk_bytes
+from prefsweep.host import device_for
 from prefsweep.methods import Method, load_methods
 from prefsweep.metrics import METRICS
 from prefsweep.model_files import validate_model_directory
 from prefsweep.models import ModelSpec, load_model_spec, model_directory, model_revision
 from prefsweep.plan import (
     BASE,
-    Device,
     Estimate,
     GenerateSettings,
     Plan,
@@ -24,7 +24,6 @@ from prefsweep.plan import (
     Point,
     Run,
 )
-from prefsweep.provenance import visible_accelerators
 from prefsweep.study import StudyConfig, StudyError, load_study
 from prefsweep.sweep import Inputs, expand
 from prefsweep.swift_settings import check_batches, expected_steps
@@ -76,12 +75,12 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
     dataset = _named(
         file,
         "dataset",
-        lambda: load_dataset_spec(config.dataset, places.root / "config" / "datasets", places.root),
+        lambda: load_dataset_spec(config.dataset, places.root / "config" / "datasets", Path.cwd()),
     )
     if model.path is not None:
         validate_model_directory(model_directory(model, places.models), model.allow_code)
     _check_measures(file, config)
-    device: Device = config.device if config.device != "auto" else ("cuda" if visible_accelerators() else "cpu")
+    device = device_for(config.device)
     inputs = Inputs(f"{model.folder}@{model_revision(model)}", model.template, source_revision(dataset), device)
     points = expand(config, methods, inputs)
     for point in points:

@@ -62,7 +62,7 @@ def visible_accelerators() -> tuple[str, ...]:
 
 
 def checkout(directory: Path) -> dict[str, str]:
-    """The commit of this project's checkout and whether it was edited; empty outside a git checkout."""
+    """The commit of this project's checkout and whether it was edited; in an image, the revision it was built from."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(directory), *arguments]
@@ -71,7 +71,8 @@ def checkout(directory: Path) -> dict[str, str]:
     try:
         commit, edits = git("rev-parse", "HEAD"), git("status", "--porcelain")
     except (OSError, subprocess.CalledProcessError):
-        return {}
+        built_from = os.environ.get("PREFSWEEP_REVISION")
+        return {"commit": built_from, "edited": "no"} if built_from else {}
     return {"commit": commit, "edited": "yes" if edits else "no"}
 
 

@@ -58,6 +58,9 @@ def swift_settings(
         "dataset_num_proc": 1,
         "dataloader_num_workers": 0,
         "max_length": settings["max_length"],
+        # Rows are no longer than that, but KTO's estimate of the KL divergence puts one row's answer behind another's
+        # prompt: what is too long is cut there, as TRL does. A pair that is too long must stop the run.
+        "truncation_strategy": "right" if method.data == "labelled" else "delete",
         "loss_scale": "last_round",
         "num_train_epochs": settings["epochs"],
         "per_device_train_batch_size": per_device,

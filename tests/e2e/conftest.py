@@ -1,5 +1,6 @@
 """One study of five methods on a tiny random model, run once to its end with the real engines."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ dataset: {{path: {pairs}, heldout: {heldout}, showcase: ["How are you today?"]}}
 device: cpu
 seeds: [3]
 methods: {{dpo: , orpo: , simpo: , kto: , cpo: }}
-train: {{learning_rate: 1.0e-2, batch_size: 8, max_length: 512, precision: float32}}
+train: {{learning_rate: 1.0e-2, batch_size: 8, max_length: 200, precision: float32}}
 generate: {{max_tokens: 12, concurrency: [1, 4], repeats: 2, timed_tokens: 8, timed_requests: 4, precision: float32}}
 """
 
@@ -44,8 +45,19 @@ class FinishedStudy:
         return found
 
 
-def _first_rows(source: Path, target: Path, rows: int) -> Path:
-    target.write_text("".join(source.read_text().splitlines(keepends=True)[:rows]))
+_LONG_PROMPT = {
+    "messages": [
+        {"role": "user", "content": "How are you today? " * 20},
+        {"role": "assistant", "content": "Great! 😊"},
+    ],
+    "rejected_response": "I am well.",
+}
+"""Fits `max_length` with its own answers, but not with another row's, which KTO's KL estimate gives it."""
+
+
+def _first_rows(source: Path, target: Path, rows: int, *further: dict[str, object]) -> Path:
+    lines = source.read_text().splitlines(keepends=True)[:rows]
+    target.write_text("".join([*lines, *(json.dumps(row) + "\n" for row in further)]))
     return target
 
 
@@ -60,7 +72,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> FinishedStudy:
     data = ROOT / "data" / "emoji-en"
     text = STUDY.format(
         model=model,
-        pairs=_first_rows(data / "pairs.jsonl", scratch / "pairs.jsonl", 16),
+        pairs=_first_rows(data / "pairs.jsonl", scratch / "pairs.jsonl", 15, _LONG_PROMPT),
         heldout=_first_rows(data / "heldout.jsonl", scratch / "heldout.jsonl", 8),
     )
     (scratch / "study.yaml").write_text(text)

@@ -62,6 +62,12 @@ def test_defaults_that_make_methods_differ_are_set(method: str) -> None:
     assert {name: found[name] for name in expected} == expected
 
 
+def test_only_ktos_mismatched_answers_may_be_cut() -> None:
+    found = {method: engine(method)["truncation_strategy"] for method in METHODS}
+    assert found.pop("kto") == "right"
+    assert set(found.values()) == {"delete"}
+
+
 def test_kto_sees_as_many_sequences_and_steps_as_the_others() -> None:
     pairs, labelled = (
         engine("dpo", batch_size=16, micro_batch_size=2),

@@ -1,0 +1,101 @@
+"""What a study needs of the machine that starts it, looked at before the first job: one clear line for what is missing.
+
+The CUDA driver is asked itself, so that NVIDIA's forward-compatibility libraries count for what they can do.
+"""
+
+import ctypes
+import os
+from pathlib import Path
+from typing import Literal
+
+from prefsweep.failures import StageError
+from prefsweep.plan import Device
+from prefsweep.provenance import visible_accelerators
+
+CUDA_VERSION = 13000
+"""What the locks' torch and vLLM are built for, as cuDriverGetVersion counts: 1000 × major + 10 × minor."""
+
+SMALLEST_SHARED_MEMORY_BYTES = 1 << 30
+"""vLLM's processes and NCCL talk through /dev/shm; a container has 64 MiB of it unless told otherwise."""
+
+
+def device_for(wanted: Literal["auto", "cpu", "cuda"]) -> Device:
+    """What runs the engines. `auto` is what PREFSWEEP_DEVICE says, as in an image made for one device, else cuda where
+    a GPU answers. Raises ValueError.
+    """
+    if wanted != "auto":
+        return wanted
+    fixed = os.environ.get("PREFSWEEP_DEVICE")
+    if fixed not in (None, "cpu", "cuda"):
+        raise ValueError(f"PREFSWEEP_DEVICE is {fixed!r}; it must be cpu or cuda")
+    if fixed:
+        return "cpu" if fixed == "cpu" else "cuda"
+    return "cuda" if visible_accelerators() else "cpu"
+
+
+def check_writable(directory: Path) -> None:
+    """Raise StageError("config") when `directory`, or where it would be made, cannot be written."""
+    existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise StageError(
+            "config",
+            f"{existing.absolute()} cannot be written by user {os.getuid()}",
+            'Give the folder to this user, or run as its owner (docker run --user "$(id -u):$(id -g)").',
+        )
+
+
+def check_cuda(shared_memory: Path = Path("/dev/shm")) -> None:
+    """Raise StageError("config") unless a GPU answers, its driver is new enough, and processes can share memory."""
+    _check_driver()
+    _check_shared_memory(shared_memory)
+
+
+def _check_driver() -> None:
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        raise StageError(
+            "config",
+            "the study runs on CUDA, and this machine has no NVIDIA driver",
+            "In a container: docker run --gpus all, with the NVIDIA Container Toolkit on the host. "
+            "Without a GPU: device: cpu, in the image or the environments for the CPU.",
+        ) from None
+    version = ctypes.c_int()
+    driver.cuDriverGetVersion(ctypes.byref(version))
+    if version.value < CUDA_VERSION:
+        raise StageError(
+            "config",
+            f"the NVIDIA driver is for CUDA {_named(version.value)}, the engines need {_named(CUDA_VERSION)}",
+            "Install driver branch 580 or newer on the host.",
+        )
+    count = ctypes.c_int()
+    if status := driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+        text = ctypes.c_char_p()
+        driver.cuGetErrorString(status, ctypes.byref(text))
+        raise StageError(
+            "config",
+            f"the NVIDIA driver answers with error {status} ({(text.value or b'unknown').decode()})",
+            "Check nvidia-smi on the host, CUDA_VISIBLE_DEVICES, and --gpus of the container.",
+        )
+    if count.value == 0:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        raise StageError(
+            "config",
+            f"the study runs on CUDA, and no GPU is visible (CUDA_VISIBLE_DEVICES is {visible!r})",
+            "Check CUDA_VISIBLE_DEVICES, and --gpus of the container.",
+        )
+
+
+def _named(version: int) -> str:
+    return f"{version // 1000}.{version % 1000 // 10}"
+
+
+def _check_shared_memory(shared_memory: Path) -> None:
+    system = os.statvfs(shared_memory)
+    size = system.f_frsize * system.f_blocks
+    if size < SMALLEST_SHARED_MEMORY_BYTES:
+        raise StageError(
+            "config",
+            f"{shared_memory} holds {size >> 20} MiB, and the engines need {SMALLEST_SHARED_MEMORY_BYTES >> 20}",
+            "Start the container with --ipc=host or --shm-size=4g.",
+        )

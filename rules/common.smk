@@ -52,6 +52,10 @@ RUNS = [run.id for run in STUDY.plan.runs]
 PLAN_DIGEST = STUDY.plan.digest()
 METHODS = os.path.relpath(PLACES.methods)
 GPUS = 1 if DEVICE == "cuda" else 0
+# Trainings that share a device here wait for a place on it themselves; a cluster gives each job a device of its own.
+SHARED = STUDY.jobs_per_gpu > 1 and workflow.local_exec
+TRAIN_GPUS = 0 if SHARED else GPUS
+SHARING = f" --together {STUDY.jobs_per_gpu}" if DEVICE == "cuda" else ""
 TRAIN_THREADS = min(workflow.cores, 4)
 # Files from a hub are pinned by their revision, which is part of every run's identity.
 PRESENT = None if STUDY.dataset.hub else present_files(STUDY.dataset, PLACES.downloads)
@@ -120,7 +124,7 @@ def preflight(rule_names):
         model = STUDY.model.model_dump_json(exclude_none=True)
         uv = Path(sys.executable).with_name("uv")
         places = ["--models-dir", str(PLACES.models), "--uv", str(uv)]
-        fetch = [TRAIN_PYTHON, "scripts/fetch.py", "--model", model, *places]
+        fetch = [TRAIN_PYTHON, str(ROOT / "scripts" / "fetch.py"), "--model", model, *places]
         if subprocess.run(fetch).returncode:
             sys.exit(2)
         local_files(STUDY.dataset, PLACES.downloads)

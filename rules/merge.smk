@@ -30,4 +30,5 @@ rule merge:
         " --model {MODEL:q}"
         " --data {params.data:q}"
         " --output {params.directory:q}"
+        "{SHARING}"
         " >{log:q} 2>&1"

@@ -4,7 +4,7 @@
 
 # Also run when something failed: the report lists failed runs, it never waits for them.
 PARTIAL_REPORT = (
-    f"{sys.executable} scripts/compare.py --partial"
+    f"{sys.executable} {os.path.relpath(ROOT / 'scripts' / 'compare.py')} --partial"
     f" --study-directory {STUDY_DIRECTORY} --output {STUDY_DIRECTORY}/report"
 )
 

@@ -20,7 +20,7 @@ rule train:
         "<study>/runs/{trained}/seed-{seed}/logs/train.jsonl"
     threads: TRAIN_THREADS
     resources:
-        gpu=GPUS,
+        gpu=TRAIN_GPUS,
     params:
         data=subpath(input.rows, parent=True),
         directory=subpath(output.manifest, parent=True),
@@ -35,4 +35,5 @@ rule train:
         " --model {MODEL:q}"
         " --data {params.data:q}"
         " --output {params.directory:q}"
+        "{SHARING}"
         " >{log:q} 2>&1"

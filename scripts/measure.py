@@ -8,25 +8,39 @@ import asyncio
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-STARTED = time.perf_counter()
-
-from prefsweep.evaluation import as_evaluation, evaluate, task_rows  # noqa: E402
-from prefsweep.failures import StageError, recorded  # noqa: E402
-from prefsweep.files import read_jsonl, write_jsonl  # noqa: E402
-from prefsweep.gates.measure import check_scored  # noqa: E402
-from prefsweep.generation import generate  # noqa: E402
-from prefsweep.plan import Plan  # noqa: E402
-from prefsweep.provenance import installed_versions  # noqa: E402
-from prefsweep.records.data import HeldOutPrompt  # noqa: E402
-from prefsweep.records.measure import Throughput  # noqa: E402
-from prefsweep.records.merge import MergeRecord  # noqa: E402
-from prefsweep.serving import check_identity, serving  # noqa: E402
-from prefsweep.tasks import task_files  # noqa: E402
+from prefsweep.devices import claimed
+from prefsweep.evaluation import as_evaluation, evaluate, task_rows
+from prefsweep.failures import StageError, recorded
+from prefsweep.files import read_jsonl, write_jsonl
+from prefsweep.gates.measure import check_scored
+from prefsweep.generation import generate
+from prefsweep.plan import Plan
+from prefsweep.provenance import installed_versions
+from prefsweep.records.data import HeldOutPrompt
+from prefsweep.records.measure import Throughput
+from prefsweep.records.merge import MergeRecord
+from prefsweep.serving import check_identity, serving
+from prefsweep.tasks import task_files
 
 ANSWER_ROOM = 64
 """Tokens of context beyond the longest prompt and answer."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Says in the log what was reached, with the seconds since `started`."""
+
+    started: float
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.started
+
+    def __call__(self, text: str) -> None:
+        print(f"[{self.seconds:6.1f} s] {text}", file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -39,13 +53,14 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="the run's folder")
     options = parser.parse_args()
     with recorded(options.run, "measure", options.output):
-        run(options)
+        plan = Plan.read(options.plan)
+        with claimed(plan.device):  # alone: answers are timed
+            run(options, plan, Progress(time.perf_counter()))
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace, plan: Plan, progress: Progress) -> None:
     from transformers import AutoTokenizer
 
-    plan = Plan.read(options.plan)
     seed = plan.run(options.run).seed
     merge = MergeRecord.read(options.output / "merge.json")
     merged = options.output.resolve() / "merged"
@@ -110,7 +125,7 @@ def run(options: argparse.Namespace) -> None:
         natural_wall_seconds=natural_seconds,
         natural_output_tokens=sum(generation.output_tokens for generation in generations),
         natural_concurrency=max(plan.generate.concurrency),
-        total_seconds=time.perf_counter() - STARTED,
+        total_seconds=progress.seconds,
         peak_memory_bytes=peak,
         versions=installed_versions(),
     ).write(options.output / "throughput.json")
@@ -122,10 +137,6 @@ def longest_answer(tokenizer, pairs: list[HeldOutPrompt], max_tokens: int) -> in
         raise StageError("data", "there are no held-out pairs to score")
     given = [answer for pair in pairs for answer in (pair.chosen, pair.rejected) if answer]
     return max(max_tokens, *(len(tokenizer.encode(answer, add_special_tokens=False)) for answer in given))
-
-
-def progress(text: str) -> None:
-    print(f"[{time.perf_counter() - STARTED:6.1f} s] {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

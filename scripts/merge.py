@@ -4,17 +4,16 @@ import argparse
 import time
 from pathlib import Path
 
-STARTED = time.perf_counter()
-
-from prefsweep.failures import recorded  # noqa: E402
-from prefsweep.files import published_directory, read_jsonl, sha256_of, write_json  # noqa: E402
-from prefsweep.gates.merge import PARITY_BOUND, check_merge  # noqa: E402
-from prefsweep.memory import peak_memory  # noqa: E402
-from prefsweep.plan import BASE, Plan  # noqa: E402
-from prefsweep.provenance import circumstances, installed_versions  # noqa: E402
-from prefsweep.records.base import hashed_files, read_document  # noqa: E402
-from prefsweep.records.data import HeldOutPrompt  # noqa: E402
-from prefsweep.records.merge import MergeRecord  # noqa: E402
+from prefsweep.devices import claimed
+from prefsweep.failures import recorded
+from prefsweep.files import published_directory, read_jsonl, sha256_of, write_json
+from prefsweep.gates.merge import PARITY_BOUND, check_merge
+from prefsweep.memory import peak_memory
+from prefsweep.plan import BASE, Plan
+from prefsweep.provenance import circumstances, installed_versions
+from prefsweep.records.base import hashed_files, read_document
+from prefsweep.records.data import HeldOutPrompt
+from prefsweep.records.merge import MergeRecord
 
 PROBES = 4
 """Held-out conversations on which logits are compared, here and at the server."""
@@ -27,15 +26,17 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="folder of the base model")
     parser.add_argument("--data", type=Path, required=True, help="results/<study>/data")
     parser.add_argument("--output", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--together", type=int, help="jobs that may share a device (default: no limit)")
     options = parser.parse_args()
     with recorded(options.run, "merge", options.output):
-        run(options)
+        plan = Plan.read(options.plan)
+        with claimed(plan.device, together=options.together):
+            run(options, plan, time.perf_counter())
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
     from prefsweep import merging  # loads torch and ms-swift
 
-    plan = Plan.read(options.plan)
     point = plan.point_of(options.run)
     adapter = None if point.method == BASE else options.output.resolve() / "adapter"
     precision = point.settings["precision"] if adapter else shared_precision(plan)
@@ -79,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
         eos_token_ids=as_list(generation["eos_token_id"]),
         pad_token_id=tokenizer["pad_token_id"],
         chat_template_sha256=sha256_of(merged / "chat_template.jinja"),
-        total_seconds=time.perf_counter() - STARTED,
+        total_seconds=time.perf_counter() - started,
         peak_memory_bytes=peak,
         versions=installed_versions(),
     ).write(options.output / "merge.json")

@@ -5,19 +5,18 @@ import shutil
 import time
 from pathlib import Path
 
-STARTED = time.perf_counter()
-
-from prefsweep.failures import recorded  # noqa: E402
-from prefsweep.files import published_directory, sha256_of, write_json  # noqa: E402
-from prefsweep.gates.train import check_training  # noqa: E402
-from prefsweep.memory import peak_memory  # noqa: E402
-from prefsweep.methods import Method, load_method  # noqa: E402
-from prefsweep.plan import Plan, Point  # noqa: E402
-from prefsweep.provenance import circumstances, installed_versions  # noqa: E402
-from prefsweep.records.base import hashed_files  # noqa: E402
-from prefsweep.records.train import TrainRecord  # noqa: E402
-from prefsweep.swift_settings import as_arguments, expected_steps, swift_settings  # noqa: E402
-from prefsweep.training_rows import count_rows, write_heldout_rows, write_training_rows  # noqa: E402
+from prefsweep.devices import claimed
+from prefsweep.failures import recorded
+from prefsweep.files import published_directory, sha256_of, write_json
+from prefsweep.gates.train import check_training
+from prefsweep.memory import peak_memory
+from prefsweep.methods import Method, load_method
+from prefsweep.plan import Plan, Point
+from prefsweep.provenance import circumstances, installed_versions
+from prefsweep.records.base import hashed_files
+from prefsweep.records.train import TrainRecord
+from prefsweep.swift_settings import as_arguments, expected_steps, swift_settings
+from prefsweep.training_rows import count_rows, write_heldout_rows, write_training_rows
 
 
 def main() -> None:
@@ -28,13 +27,15 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="folder of the base model")
     parser.add_argument("--data", type=Path, required=True, help="results/<study>/data")
     parser.add_argument("--output", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--together", type=int, help="jobs that may share a device (default: no limit)")
     options = parser.parse_args()
     with recorded(options.run, "train", options.output):
-        run(options)
+        plan = Plan.read(options.plan)
+        with claimed(plan.device, together=options.together):
+            run(options, plan, time.perf_counter())
 
 
-def run(options: argparse.Namespace) -> None:
-    plan = Plan.read(options.plan)
+def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
     point, seed = plan.point_of(options.run), plan.run(options.run).seed
     method = load_method(options.method)
     work = options.output.resolve() / "training"
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
         output=work / "checkpoints",
     )
     write_json(options.output / "settings.json", settings)
-    record = train_and_check(options, point, method, settings, rows)
+    record = train_and_check(options, point, method, settings, rows, started)
     hashes = {"rows_sha256": sha256_of(rows), "settings_sha256": sha256_of(options.output / "settings.json")}
     write_json(options.output / "run.json", circumstances(plan, options.run) | hashes)
     record.write(options.output / "train.json")
@@ -60,7 +61,12 @@ def run(options: argparse.Namespace) -> None:
 
 
 def train_and_check(
-    options: argparse.Namespace, point: Point, method: Method, settings: dict[str, object], rows: Path
+    options: argparse.Namespace,
+    point: Point,
+    method: Method,
+    settings: dict[str, object],
+    rows: Path,
+    started: float,
 ) -> TrainRecord:
     """Run the engine, pass the gate, publish the adapter; the record is its manifest."""
     from prefsweep import training  # loads torch and ms-swift
@@ -89,7 +95,7 @@ def train_and_check(
             expected_first_loss=method.expected_first_loss(point.settings),
             history=result.history,
             train_seconds=result.seconds,
-            total_seconds=time.perf_counter() - STARTED,
+            total_seconds=time.perf_counter() - started,
             peak_memory_bytes=peak,
             memory_kind=kind,
             versions=installed_versions(),

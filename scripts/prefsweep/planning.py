@@ -24,7 +24,7 @@ from prefsweep.plan import (
     Point,
     Run,
 )
-from prefsweep.study import StudyConfig, StudyError, load_study
+from prefsweep.study import JOBS_PER_GPU, StudyConfig, StudyError, load_study
 from prefsweep.sweep import Inputs, expand
 from prefsweep.swift_settings import check_batches, expected_steps
 from prefsweep.yaml_file import YamlError, load_yaml
@@ -57,6 +57,11 @@ class Study:
     model: ModelSpec
     dataset: DatasetSpec
     plan: Plan
+
+    @property
+    def jobs_per_gpu(self) -> int:
+        """How many trainings may share a device; no part of any identity."""
+        return int(getattr(self.config.train, JOBS_PER_GPU))
 
     @property
     def max_length(self) -> int:

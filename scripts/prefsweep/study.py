@@ -147,6 +147,10 @@ class StudyConfig(_Strict):
     max_runs: int = Field(500, strict=True, ge=1, description="A larger study is refused until this is raised.")
 
 
+JOBS_PER_GPU = "jobs_per_gpu"
+"""The one key of `train` that is not swept and in no point: it changes when runs are done, not what they are."""
+
+
 def _or_empty(value: Any) -> Any:
     return {} if value is None else value
 
@@ -167,6 +171,8 @@ def study_model(methods: dict[str, Method]) -> type[StudyConfig]:
             Field(None, description=description),
         )
     chosen = create_model("Methods", __base__=_Strict, **sections)
+    alone = Field(1, strict=True, ge=1, le=64, description="Trainings that may share a GPU; timed answers never do.")
+    train_fields |= {JOBS_PER_GPU: (int, alone)}
     train = create_model("Train", __base__=_Strict, **train_fields)
     return create_model(
         "Study",
@@ -237,7 +243,7 @@ def allowed_keys(location: tuple[str | int, ...], methods: dict[str, Method]) ->
         case ("methods", name):
             return [*methods[str(name)].knobs, *train]
         case ("train",):
-            return train
+            return [*train, JOBS_PER_GPU]
         case ("generate",):
             return list(GenerateConfig.model_fields)
         case _:

@@ -7,7 +7,7 @@ from typing import Any
 from prefsweep.files import sha256_of_json
 from prefsweep.methods import Method
 from prefsweep.plan import BASE, Point
-from prefsweep.study import StudyConfig, TrainSettings
+from prefsweep.study import JOBS_PER_GPU, StudyConfig, TrainSettings
 
 _SHORT_NAMES = {"learning_rate": "lr", "lora_rank": "r", "lora_alpha": "lora α", "batch_size": "batch"}
 
@@ -53,7 +53,7 @@ def _grid(config: StudyConfig, method: Method) -> list[dict[str, Any]]:
     section = getattr(config.methods, method.method)
     values = {name: [knob.default] for name, knob in method.knobs.items()}
     values |= {name: [field.default] for name, field in TrainSettings.model_fields.items()}
-    values |= config.train.model_dump(exclude_none=True)
+    values |= config.train.model_dump(exclude_none=True, exclude={JOBS_PER_GPU})
     values |= section.model_dump(exclude_none=True)
     return [dict(zip(values, combination, strict=True)) for combination in product(*values.values())]
 

@@ -60,3 +60,8 @@ def test_labels_name_what_varies_and_are_no_identity(tmp_path: Path) -> None:
 def test_objectives_have_their_numbers(tmp_path: Path) -> None:
     simpo = points(tmp_path, "{simpo: {beta: 2.5, gamma_beta_ratio: 0.4}}")[1]
     assert simpo.objective.endswith("β = 2.5, γ = 0.4·β")
+
+
+def test_sharing_a_gpu_changes_no_point(tmp_path: Path) -> None:
+    alone, sharing = (points(tmp_path, "{dpo: }", train) for train in ("{}", "{jobs_per_gpu: 4}"))
+    assert alone == sharing

@@ -14,7 +14,8 @@ from prefsweep.environments import ensure, lock_of, python_of
 from prefsweep.failures import StageError
 from prefsweep.models import model_directory
 from prefsweep.plan import BASE
-from prefsweep.planning import Places, plan_study
+from prefsweep.planning import Places, plan_study, planned_study
+from prefsweep.slurm import check_partitions
 from prefsweep.tasks import task_files
 
 PLACES = Places(
@@ -30,12 +31,21 @@ DEMO = ROOT / "config" / "demo.yaml"
 STUDY_FILE = os.path.relpath([DEMO, *workflow.config_settings.configfiles][-1])
 OVERRIDES = json.dumps(dict(workflow.config_settings.config), sort_keys=True)
 
-try:
-    STUDY = plan_study(Path(STUDY_FILE), json.loads(OVERRIDES), PLACES)
-except (ValueError, StageError) as error:
+
+
+def refuse(error):
+    """End before anything is started, with the reason."""
     remedy = f"\n  remedy: {error.remedy}" if isinstance(error, StageError) else ""
     print(f"prefsweep: nothing was started.\n{error}{remedy}", file=sys.stderr)
     sys.exit(2)
+
+
+try:
+    # A job that a cluster started reads the plan it belongs to: only the process that submits it decides and checks.
+    study = plan_study if workflow.is_main_process else planned_study
+    STUDY = study(Path(STUDY_FILE), json.loads(OVERRIDES), PLACES)
+except (ValueError, StageError) as error:
+    refuse(error)
 
 STUDY_DIRECTORY = f"results/{STUDY.plan.study}"
 PLAN = f"{STUDY_DIRECTORY}/plan.json"
@@ -56,6 +66,11 @@ TASK_FILES = [os.path.relpath(task) for task in TASKS if task.endswith(".yaml")]
 pathvars:
     study=STUDY_DIRECTORY,
     run="<study>/runs/{point}/seed-{seed}",
+
+
+# A limit on GPUs is one machine's; a cluster counts its own.
+resource_scopes:
+    gpu="local",
 
 
 wildcard_constraints:
@@ -122,4 +137,11 @@ ENVIRONMENTS = {
 
 
 onstart:
+    if workflow.executor_plugin.name == "slurm":
+        jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+        named = {job.resources.get("slurm_partition") for job in jobs}
+        try:
+            check_partitions(named - {None, ""})
+        except StageError as error:
+            refuse(error)
     preflight({job.rule.name for job in workflow.dag.needrun_jobs()})

@@ -15,7 +15,8 @@ from prefsweep.failures import StageError
 from prefsweep.host import check_cuda, check_writable
 from prefsweep.models import model_directory
 from prefsweep.plan import BASE
-from prefsweep.planning import Places, plan_study
+from prefsweep.planning import Places, plan_study, planned_study
+from prefsweep.slurm import check_partitions
 from prefsweep.tasks import task_files
 
 PLACES = Places(
@@ -40,7 +41,9 @@ def refuse(error):
 
 
 try:
-    STUDY = plan_study(Path(STUDY_FILE), json.loads(OVERRIDES), PLACES)
+    # A job that a cluster started reads the plan it belongs to: only the process that submits it decides and checks.
+    study = plan_study if workflow.is_main_process else planned_study
+    STUDY = study(Path(STUDY_FILE), json.loads(OVERRIDES), PLACES)
 except (ValueError, StageError) as error:
     refuse(error)
 
@@ -67,6 +70,11 @@ TASK_FILES = [os.path.relpath(task) for task in TASKS if task.endswith(".yaml")]
 pathvars:
     study=STUDY_DIRECTORY,
     run="<study>/runs/{point}/seed-{seed}",
+
+
+# A limit on GPUs is one machine's; a cluster counts its own.
+resource_scopes:
+    gpu="local",
 
 
 wildcard_constraints:
@@ -142,6 +150,10 @@ ENVIRONMENTS = {
 
 onstart:
     try:
+        if workflow.executor_plugin.name == "slurm":
+            jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+            named = {job.resources.get("slurm_partition") for job in jobs}
+            check_partitions(named - {None, ""})
         preflight({job.rule.name for job in workflow.dag.needrun_jobs()})
     except (SetupError, StageError) as error:
         refuse(error)

@@ -2,9 +2,13 @@
 # In:      every run's records
 # Out:     report/{index.html,runs.csv,comparison.csv,samples.jsonl}; provenance.json
 
-# Also run when something failed: the report lists failed runs, it never waits for them.
+SCORES = [f"{STUDY_DIRECTORY}/runs/{run}/scores.json" for run in RUNS]
+
+# Also run when something failed: the report lists failed runs, it never waits for them. What attests to the whole
+# study goes: that it is missing makes the next call do what is not done yet, though there is a page.
 PARTIAL_REPORT = (
-    f"{sys.executable} {os.path.relpath(ROOT / 'scripts' / 'compare.py')} --partial"
+    f"rm -f {STUDY_DIRECTORY}/provenance.json"
+    f" && {sys.executable} {os.path.relpath(ROOT / 'scripts' / 'compare.py')} --partial"
     f" --study-directory {STUDY_DIRECTORY} --output {STUDY_DIRECTORY}/report"
 )
 
@@ -18,7 +22,7 @@ rule compare:
             for path in (ROOT / "scripts/prefsweep/templates").iterdir()
         ),
         lock=lock("workflow"),
-        scores=[f"{STUDY_DIRECTORY}/runs/{run}/scores.json" for run in RUNS],
+        scores=SCORES,
     output:
         page="<study>/report/index.html",
         runs="<study>/report/runs.csv",
@@ -42,6 +46,7 @@ rule attest:
     """Hash every record and report file, so that anyone can tell whether one was changed."""
     input:
         code=code("attest.py"),
+        scores=SCORES,
         page="<study>/report/index.html",
     output:
         "<study>/provenance.json",

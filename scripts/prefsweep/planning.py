@@ -9,6 +9,7 @@ from typing import Any
 from prefsweep.checking import DatasetCounts, check_dataset
 from prefsweep.dataset import DatasetSpec, SpecError, load_dataset_spec, source_revision
 from prefsweep.estimate import Pace, disk_bytes
+from prefsweep.failures import StageError
 from prefsweep.host import device_for
 from prefsweep.methods import Method, load_methods
 from prefsweep.metrics import METRICS
@@ -74,14 +75,7 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
 
     Local data is read and checked row by row; data on a hub is checked when it has been fetched.
     """
-    methods = load_methods(places.methods)
-    config = load_study(file, overrides, methods)
-    model = _named(file, "model", lambda: load_model_spec(config.model, places.root / "config" / "models"))
-    dataset = _named(
-        file,
-        "dataset",
-        lambda: load_dataset_spec(config.dataset, places.root / "config" / "datasets", Path.cwd()),
-    )
+    config, methods, model, dataset = _read(file, overrides, places)
     if model.path is not None:
         validate_model_directory(model_directory(model, places.models), model.allow_code)
     _check_measures(file, config)
@@ -129,6 +123,35 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
         notices=_notices(config, points, methods),
     )
     return Study(config, methods, model, dataset, plan)
+
+
+def planned_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
+    """The study as already planned, for a job that perhaps runs on another machine; nothing is checked again.
+
+    The device above all: where `auto` would be decided anew, a node with a GPU would compute a different study than
+    the machine that sent it the job. Raises StageError without a plan.
+    """
+    config, methods, model, dataset = _read(file, overrides, places)
+    plan = places.results / config.study / "plan.json"
+    if not plan.is_file():
+        remedy = "Jobs need the folder they were submitted from: put it on a file system that all nodes share."
+        raise StageError("config", f"{plan} is not on this machine", remedy)
+    return Study(config, methods, model, dataset, Plan.read(plan))
+
+
+def _read(
+    file: Path, overrides: dict[str, Any], places: Places
+) -> tuple[StudyConfig, dict[str, Method], ModelSpec, DatasetSpec]:
+    """The study file and what it names. Raises ValueError that names file and line."""
+    methods = load_methods(places.methods)
+    config = load_study(file, overrides, methods)
+    model = _named(file, "model", lambda: load_model_spec(config.model, places.root / "config" / "models"))
+    dataset = _named(
+        file,
+        "dataset",
+        lambda: load_dataset_spec(config.dataset, places.root / "config" / "datasets", Path.cwd()),
+    )
+    return config, methods, model, dataset
 
 
 def _named(file: Path, key: str, load: Any) -> Any:

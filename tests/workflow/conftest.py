@@ -6,11 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 import pytest
 
-from prefsweep.environments import lock_of
+from prefsweep.environments import DEVICES, NAMES, lock_of
 from prefsweep.files import sha256_of
 from tests.tokenizer_model import write_tokenizer_model
 
@@ -76,20 +77,27 @@ class Project:
 def _write_stubs(environments: Path, project: Path) -> None:
     """Interpreters that hand their arguments to the stub, each with a stamp that says it is up to date."""
     stub = project / "tests" / "workflow" / "stub_engine.py"
-    for name in ("workflow", "train", "serve", "evaluate"):
-        python = environments / "cpu" / name / "bin" / "python"
+    for device, name in product(DEVICES, NAMES):
+        python = environments / device / name / "bin" / "python"
         python.parent.mkdir(parents=True)
         python.write_text(
             f'#!/bin/sh\nPYTHONPATH="{project}/scripts:{project}" exec "{sys.executable}" "{stub}" "$@"\n'
         )
         python.chmod(0o755)
-        (environments / "cpu" / f"{name}.sha256").write_text(sha256_of(lock_of(name, "cpu")))
+        (environments / device / f"{name}.sha256").write_text(sha256_of(lock_of(name, device)))
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The study, run once to its end."""
-    directory = tmp_path_factory.mktemp("finished") / "project"
+    project = new_project(tmp_path_factory.mktemp("finished") / "project")
+    outcome = project.snakemake()
+    assert outcome.returncode == 0, outcome.stdout
+    return project
+
+
+def new_project(directory: Path) -> Project:
+    """A checkout in `directory` with a study that was never run."""
     for name in COPIED:
         source = ROOT / name
         ignored = shutil.ignore_patterns("__pycache__")
@@ -101,10 +109,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     _write_stubs(directory / ".envs", directory)
     write_tokenizer_model(directory / "base-model")
     (directory / "study.yaml").write_text(STUDY.format(model="base-model"))
-    project = Project(directory)
-    outcome = project.snakemake()
-    assert outcome.returncode == 0, outcome.stdout
-    return project
+    return Project(directory)
 
 
 @pytest.fixture

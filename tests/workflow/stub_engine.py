@@ -1,13 +1,14 @@
 """Stands in for the Python of an engine's environment: the same commands, records of the right form, in milliseconds.
 
 Only the workflow's behaviour is tested with it; nothing it writes is ever published. The environment variable
-STUB_FAIL names methods whose training fails.
+STUB_FAIL names methods whose training fails, STUB_SECONDS says how long a training lasts.
 """
 
 import json
 import os
 import random
 import sys
+import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def train(options: Namespace, directory: Path) -> None:
     if point.method in os.environ.get("STUB_FAIL", "").split():
         raise StageError("nan", "step 7: the loss is nan")
     write_json(directory / "run.json", circumstances(plan, options.run))
+    time.sleep(float(os.environ.get("STUB_SECONDS", "0")))
     example.train_record(plan.run(options.run), point, chance(options), SHAPE).write(directory / "train.json")
 
 

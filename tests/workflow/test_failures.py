@@ -29,6 +29,12 @@ def test_the_same_command_continues(project: Project) -> None:
     assert set(pandas.read_csv(project.study / "report" / "runs.csv")["status"]) == {"finished"}
 
 
+def test_the_same_command_continues_a_study_that_was_never_complete(project: Project) -> None:
+    project.edit("study.yaml", "study: tiny", "study: tiny-new")
+    assert project.snakemake(STUB_FAIL="dpo").returncode != 0
+    assert project.jobs() == {"train": 1, "merge": 1, "measure": 1, "score": 1, "compare": 1, "attest": 1}
+
+
 def test_a_study_in_which_everything_failed_has_a_report(project: Project) -> None:
     project.edit("study.yaml", "study: tiny", "study: tiny-failed")
     outcome = project.snakemake(STUB_FAIL="dpo orpo simpo kto cpo")

@@ -1,0 +1,76 @@
+"""A study runs as Slurm jobs, survives a failed run and a lost node, and says in one line what is wrong."""
+
+import json
+import shutil
+from collections import Counter
+
+from tests.slurm.cluster import until
+from tests.slurm.site import PROFILE, Site
+
+
+def test_a_study_runs_on_gpus_that_the_submitting_machine_lacks(site: Site) -> None:
+    site.project.edit("study.yaml", "device: cpu", "device: cuda")
+    status, output = site.run(STUB_FAIL="kto")
+    assert status == 1, output
+    assert site.statuses() == {"base": "finished", "dpo": "finished", "kto": "failed"}, output
+    failed = [job for job in site.jobs() if job["JobState"] == "FAILED"]
+    assert [job["Comment"].rpartition("-")[0] for job in failed] == ["rule_train_wildcards_kto"]
+    assert failed[0]["StdOut"] in output
+    assert failed[0]["StdOut"] in [str(log) for log in site.logs("train")]
+
+    status, output = site.run()
+    assert status == 0, output
+    assert set(site.statuses().values()) == {"finished"}
+    jobs = site.jobs()
+    assert Counter(job["Comment"].split("_")[1] for job in jobs) == {"train": 3, "merge": 3, "measure": 3}
+    assert {job["TresPerJob"] for job in jobs} == {"gres:gpu:1"}
+    assert {job["Partition"] for job in jobs} == {"accelerated"}
+    assert {(job["Comment"].split("_")[1], job["TimeLimit"], job["MinMemoryNode"], job["NumCPUs"]) for job in jobs} == {
+        ("train", "12:00:00", "32000M", "8"),
+        ("merge", "01:00:00", "32000M", "4"),
+        ("measure", "04:00:00", "48000M", "8"),
+    }
+    run = json.loads(next(site.project.study.glob("runs/dpo-*/seed-0/run.json")).read_text())
+    assert "/dev/null" in run["hardware"]["accelerator"]
+
+    assert "train: up to date" in output
+    logs = [log.read_text() for rule in ("train", "merge", "measure") for log in site.logs(rule)]
+    assert len(logs) == 9
+    assert not [log for log in logs if "up to date" in log], "a node looked after the environments"
+    assert site.project.jobs() == {}, "jobs of the cluster would be done again on this machine"
+
+
+def test_a_lost_node_costs_no_run(site: Site) -> None:
+    """And `device: auto` is what it was where the study was submitted, whatever the nodes have."""
+    site.project.edit("study.yaml", "device: cpu", "device: auto")
+    shutil.rmtree(site.project.directory / ".envs" / "cuda")
+    process = site.start(STUB_SECONDS="12")
+    until(lambda: len(list(site.project.study.glob("runs/*/seed-0/run.json"))) == 3, "two runs train")
+    training = [job for job in site.jobs() if job["Comment"].startswith("rule_train")]
+    assert [job["JobState"] for job in training] == ["RUNNING", "RUNNING"]
+    lost = training[0]["NodeList"]
+    site.cluster.lose(lost)
+    site.cluster.hurry(site.jobs())
+    output, _ = process.communicate()
+    site.cluster.bring_back(lost)
+    assert process.returncode == 0, output
+    assert set(site.statuses().values()) == {"finished"}
+    restarted = {job["Comment"].split("_")[1] for job in site.jobs() if job["Restarts"] != "0"}
+    assert "train" in restarted
+    assert {job["NodeList"] for job in site.jobs() if job["Restarts"] != "0"}.isdisjoint({lost})
+    assert json.loads((site.project.study / "plan.json").read_text())["device"] == "cpu"
+    assert not [job for job in site.jobs() if "TresPerJob" in job]
+
+
+def test_an_unknown_partition_is_said_before_anything_is_submitted(site: Site) -> None:
+    site.project.edit(PROFILE, "partition: accelerated", "partition: acelerated")
+    status, output = site.run()
+    assert status == 2, output
+    (line,) = [line for line in output.splitlines() if "acelerated" in line]
+    assert line == "the cluster has no partition acelerated; it has accelerated, short"
+    assert "remedy: Correct slurm_partition in the profile" in output
+    assert "Traceback" not in output
+    assert not site.jobs()
+    assert not (site.project.study / "data").exists()
+    site.project.edit(PROFILE, "partition: acelerated", "partition: accelerated")
+    assert site.project.jobs()["train"] == 2, "the study is still locked"

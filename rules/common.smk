@@ -132,7 +132,13 @@ def preflight(rule_names):
         model = STUDY.model.model_dump_json(exclude_none=True)
         uv = Path(sys.executable).with_name("uv")
         places = ["--models-dir", str(PLACES.models), "--uv", str(uv)]
-        fetch = [TRAIN_PYTHON, str(ROOT / "scripts" / "fetch.py"), "--model", model, *places]
+        fetch = [
+            TRAIN_PYTHON,
+            str(ROOT / "scripts" / "fetch.py"),
+            "--model",
+            model,
+            *places,
+        ]
         if subprocess.run(fetch).returncode:
             sys.exit(2)
         local_files(STUDY.dataset, PLACES.downloads)

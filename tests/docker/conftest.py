@@ -68,9 +68,10 @@ def image(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     (work / "study.yaml").write_text(STUDY)
     built = Built(docker, work)
     make_model = ("--entrypoint", "/opt/prefsweep/cpu/train/bin/python", "--volume", f"{ROOT}/tests:/tests:ro")
-    work.chmod(0o777)
+    work.chmod(0o777)  # for the model, which USER writes
     built.run("/tests/tiny_models.py", "/work/model", options=(*PLAIN, *make_model))
     subprocess.run(["chown", "-R", USER, str(work)], check=True)
+    work.chmod(0o755)
     yield built
     docker("volume", "rm", "--force", "prefsweep-test-cache", check=False)
 

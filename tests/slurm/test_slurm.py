@@ -17,6 +17,9 @@ def test_a_study_runs_on_gpus_that_the_submitting_machine_lacks(site: Site) -> N
     assert [job["Comment"].rpartition("-")[0] for job in failed] == ["rule_train_wildcards_kto"]
     assert failed[0]["StdOut"] in output
     assert failed[0]["StdOut"] in [str(log) for log in site.logs("train")]
+    first = [job for job in site.jobs() if "train" in job["Comment"] or "merge_wildcards_base" in job["Comment"]]
+    assert len(first) == 3
+    assert max(job["StartTime"] for job in first) < min(job["EndTime"] for job in first), "one GPU for all nodes"
 
     status, output = site.run()
     assert status == 0, output
@@ -43,12 +46,13 @@ def test_a_study_runs_on_gpus_that_the_submitting_machine_lacks(site: Site) -> N
 def test_a_lost_node_costs_no_run(site: Site) -> None:
     """And `device: auto` is what it was where the study was submitted, whatever the nodes have."""
     site.project.edit("study.yaml", "device: cpu", "device: auto")
+    site.project.edit("study.yaml", "  kto: {}\n", "")
     shutil.rmtree(site.project.directory / ".envs" / "cuda")
     process = site.start(STUB_SECONDS="12")
-    until(lambda: len(list(site.project.study.glob("runs/*/seed-0/run.json"))) == 3, "two runs train")
-    training = [job for job in site.jobs() if job["Comment"].startswith("rule_train")]
-    assert [job["JobState"] for job in training] == ["RUNNING", "RUNNING"]
-    lost = training[0]["NodeList"]
+    until(lambda: any(site.project.study.glob("runs/dpo-*/seed-0/run.json")), "a run trains")
+    (training,) = [job for job in site.jobs() if job["Comment"].startswith("rule_train")]
+    assert training["JobState"] == "RUNNING"
+    lost = training["NodeList"]
     site.cluster.lose(lost)
     site.cluster.hurry(site.jobs())
     output, _ = process.communicate()

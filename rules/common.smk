@@ -32,7 +32,6 @@ STUDY_FILE = os.path.relpath([DEMO, *workflow.config_settings.configfiles][-1])
 OVERRIDES = json.dumps(dict(workflow.config_settings.config), sort_keys=True)
 
 
-
 def refuse(error):
     """End before anything is started, with the reason."""
     remedy = f"\n  remedy: {error.remedy}" if isinstance(error, StageError) else ""

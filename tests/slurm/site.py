@@ -50,8 +50,9 @@ class Site:
         try:
             yield process
         finally:
-            process.kill()
-            process.communicate()
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
     def run(self, **environment: str) -> tuple[int, str]:
         """Run the study to its end; exit status and output."""

@@ -79,7 +79,7 @@ def test_a_plan_reads_back_and_its_digest_ignores_estimates(places: Places, tmp_
 
 
 def test_a_job_on_another_machine_keeps_the_device_that_was_planned(places: Places, tmp_path: Path) -> None:
-    planned = plan(places).model_copy(update={"device": "cuda"})
+    planned = plan(places, rows=PAIRS[:30]).model_copy(update={"device": "cuda"})
     with pytest.raises(StageError, match=r"plan\.json is not on this machine"):
         planned_study(tmp_path / "study.yaml", {}, places)
     planned.write(places.results / planned.study / "plan.json")

@@ -44,7 +44,9 @@ SlurmdParameters=config_overrides
 PartitionName=short Nodes=cpu1 Default=YES
 PartitionName=accelerated Nodes=gpu1,gpu2
 """
-NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=32 RealMemory=256000{gpus}"
+NODE = (
+    "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=32 RealMemory=256000{gpus} State=UNKNOWN"
+)
 # What a node with GPUs has and the machine that submits has not.
 NVIDIA_SMI = "#!/bin/sh\necho 'A copy of /dev/null, 1.0, 1 MiB'\n"
 

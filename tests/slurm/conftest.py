@@ -1,4 +1,4 @@
-"""A real Slurm for the whole session, installed from Debian's packages where missing, and a project that uses it."""
+"""A real Slurm for the session, installed from Debian's packages where it is missing, and a project that uses it."""
 
 import os
 import shutil

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,10 +35,11 @@ class Site:
         (self._tools / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
         (self._tools / "nvidia-smi").chmod(0o755)
 
-    def start(self, **environment: str) -> subprocess.Popen[str]:
-        """Start the study; stdout and stderr together."""
+    @contextmanager
+    def started(self, **environment: str) -> Iterator[subprocess.Popen[str]]:
+        """Start the study; stdout and stderr together. It does not outlive the block."""
         search = {"PATH": f"{self._tools}:{os.environ['PATH']}"}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             COMMAND,
             cwd=self.project.directory,
             env=os.environ | search | self.cluster.environment | environment,
@@ -44,11 +47,17 @@ class Site:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
     def run(self, **environment: str) -> tuple[int, str]:
         """Run the study to its end; exit status and output."""
-        process = self.start(**environment)
-        output, _ = process.communicate()
+        with self.started(**environment) as process:
+            output, _ = process.communicate()
         return process.returncode, output
 
     def jobs(self) -> list[dict[str, str]]:

@@ -48,14 +48,14 @@ def test_a_lost_node_costs_no_run(site: Site) -> None:
     site.project.edit("study.yaml", "device: cpu", "device: auto")
     site.project.edit("study.yaml", "  kto: {}\n", "")
     shutil.rmtree(site.project.directory / ".envs" / "cuda")
-    process = site.start(STUB_SECONDS="12")
-    until(lambda: any(site.project.study.glob("runs/dpo-*/seed-0/run.json")), "a run trains")
-    (training,) = [job for job in site.jobs() if job["Comment"].startswith("rule_train")]
-    assert training["JobState"] == "RUNNING"
-    lost = training["NodeList"]
-    site.cluster.lose(lost)
-    site.cluster.hurry(site.jobs())
-    output, _ = process.communicate()
+    with site.started(STUB_SECONDS="12") as process:
+        until(lambda: any(site.project.study.glob("runs/dpo-*/seed-0/run.json")), "a run trains")
+        (training,) = [job for job in site.jobs() if job["Comment"].startswith("rule_train")]
+        assert training["JobState"] == "RUNNING"
+        lost = training["NodeList"]
+        site.cluster.lose(lost)
+        site.cluster.hurry(site.jobs())
+        output, _ = process.communicate()
     site.cluster.bring_back(lost)
     assert process.returncode == 0, output
     assert set(site.statuses().values()) == {"finished"}

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from prefsweep.failures import StageError
 from prefsweep.plan import Plan
-from prefsweep.planning import Places, plan_study
+from prefsweep.planning import Places, plan_study, planned_study
 from tests.tokenizer_model import write_tokenizer_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,6 +76,14 @@ def test_a_plan_reads_back_and_its_digest_ignores_estimates(places: Places, tmp_
     slower = run.model_copy(update={"estimate": run.estimate.model_copy(update={"seconds": 99.0})})
     assert found.model_copy(update={"runs": [found.runs[0], slower]}).digest() == found.digest()
     assert found.model_copy(update={"seeds": [9]}).digest() != found.digest()
+
+
+def test_a_job_on_another_machine_keeps_the_device_that_was_planned(places: Places, tmp_path: Path) -> None:
+    planned = plan(places, rows=PAIRS[:30]).model_copy(update={"device": "cuda"})
+    with pytest.raises(StageError, match=r"plan\.json is not on this machine"):
+        planned_study(tmp_path / "study.yaml", {}, places)
+    planned.write(places.results / planned.study / "plan.json")
+    assert planned_study(tmp_path / "study.yaml", {}, places).plan == planned
 
 
 def test_training_on_held_out_prompts_is_refused(places: Places) -> None:

@@ -48,6 +48,7 @@ def failed_runs(study: StudyResults) -> list[dict[str, Any]]:
             "label": run.point.label,
             "seed": run.run.seed,
             "stage": failure.stage,
+            "log": f"runs/{run.run.id}/logs/{failure.stage}.log",
             "class": failure.failure,
             "message": cut(failure.message)[0],
             "remedy": failure.remedy,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _START_SECONDS = 60
+_DISK_BYTES = 20e9
 _PR_SET_PDEATHSIG = 1
 
 
@@ -56,6 +57,10 @@ def engine() -> Iterator[Engine]:
     if not shutil.which("dockerd"):
         install_packages("docker.io")
     with tempfile.TemporaryDirectory(prefix="prefsweep-docker-", ignore_cleanup_errors=True) as folder:
+        if (free := shutil.disk_usage(folder).free) < _DISK_BYTES:
+            raise EngineMissing(
+                f"images need {_DISK_BYTES / 1e9:.0f} GB of disk, {free / 1e9:.0f} are free in {folder}"
+            )
         started = Engine("/usr/bin/docker", f"unix://{folder}/socket")
         with _daemon(Path(folder), started):
             yield started
@@ -108,7 +113,8 @@ def base_image(client: Engine, scratch: Path, pip_options: Sequence[tuple[str, l
     root = scratch / "root"
     command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", str(root)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout[-2000:]
+    if done.returncode:
+        raise EngineMissing(f"no registry can be reached, and debootstrap failed:\n{done.stdout[-500:]}")
     certificates = Path("/etc/ssl/certs/ca-certificates.crt")
     shutil.copy2(certificates, root / certificates.relative_to("/"))
     lines = ["[global]"]

@@ -263,6 +263,7 @@ def test_a_failed_run_is_shown_with_class_last_lines_and_remedy(tmp_path: Path) 
         "Lower the learning",
     ):
         assert expected in section
+    assert re.search(r'href="\.\./runs/kto-[0-9a-f]{8}/seed-0/logs/train\.log"', page)
 
 
 def test_a_finished_study_has_no_banner(full_page: str) -> None:

@@ -120,12 +120,10 @@ def preflight(rule_names):
     """
     check_writable(Path(STUDY_DIRECTORY))
     needed = {name for rule in rule_names for name in ENVIRONMENTS.get(rule, [])}
-    if (
-        DEVICE == "cuda"
-        and rule_names & {"train", "merge", "measure"}
-        and workflow.local_exec
-    ):
-        check_cuda()
+    if workflow.local_exec and rule_names & {"train", "merge", "measure"}:
+        if DEVICE == "cuda":
+            check_cuda()
+        check_shared_memory(DEVICE)
     STUDY.plan.write(Path(PLAN))
     if needed:
         ensure(sorted(needed | {"train"}), DEVICE)

@@ -15,8 +15,9 @@ from prefsweep.provenance import visible_accelerators
 CUDA_VERSION = 13000
 """What the locks' torch and vLLM are built for, as cuDriverGetVersion counts: 1000 × major + 10 × minor."""
 
-SMALLEST_SHARED_MEMORY_BYTES = 1 << 30
-"""vLLM's processes and NCCL talk through /dev/shm; a container has 64 MiB of it unless told otherwise."""
+SMALLEST_SHARED_MEMORY_BYTES: dict[Device, int] = {"cpu": 512 << 20, "cuda": 1 << 30}
+"""vLLM's processes talk through /dev/shm, 400 MiB of it on the CPU, and so does NCCL; a container has 64 MiB unless
+told otherwise."""
 
 
 def device_for(wanted: Literal["auto", "cpu", "cuda"]) -> Device:
@@ -44,13 +45,20 @@ def check_writable(directory: Path) -> None:
         )
 
 
-def check_cuda(shared_memory: Path = Path("/dev/shm")) -> None:
-    """Raise StageError("config") unless a GPU answers, its driver is new enough, and processes can share memory."""
-    _check_driver()
-    _check_shared_memory(shared_memory)
+def check_shared_memory(device: Device, directory: Path = Path("/dev/shm")) -> None:
+    """Raise StageError("config") when a server's processes could not talk to each other."""
+    system = os.statvfs(directory)
+    size, needed = system.f_frsize * system.f_blocks, SMALLEST_SHARED_MEMORY_BYTES[device]
+    if size < needed:
+        raise StageError(
+            "config",
+            f"{directory} holds {size >> 20} MiB, and vLLM needs {needed >> 20}",
+            "Start the container with --ipc=host or --shm-size=4g.",
+        )
 
 
-def _check_driver() -> None:
+def check_cuda() -> None:
+    """Raise StageError("config") unless a GPU answers and its driver is new enough."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
@@ -88,14 +96,3 @@ def _check_driver() -> None:
 
 def _named(version: int) -> str:
     return f"{version // 1000}.{version % 1000 // 10}"
-
-
-def _check_shared_memory(shared_memory: Path) -> None:
-    system = os.statvfs(shared_memory)
-    size = system.f_frsize * system.f_blocks
-    if size < SMALLEST_SHARED_MEMORY_BYTES:
-        raise StageError(
-            "config",
-            f"{shared_memory} holds {size >> 20} MiB, and the engines need {SMALLEST_SHARED_MEMORY_BYTES >> 20}",
-            "Start the container with --ipc=host or --shm-size=4g.",
-        )

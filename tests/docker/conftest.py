@@ -25,7 +25,8 @@ methods: {dpo: , orpo: , simpo: , kto: , cpo: }
 train: {learning_rate: 1.0e-2, batch_size: 8, max_length: 512, precision: float32}
 generate: {max_tokens: 8, concurrency: [4], repeats: 1, timed_tokens: 4, timed_requests: 4, precision: float32}
 """
-PLAIN = ("--read-only", "--network", "none", "--user", USER, "--env", "HOME=/nonexistent")
+SHARED_MEMORY = ("--shm-size", "1g")
+PLAIN = (*SHARED_MEMORY, "--read-only", "--network", "none", "--user", USER, "--env", "HOME=/nonexistent")
 """No root file system to write to, no network, no home: what a careful host allows."""
 
 

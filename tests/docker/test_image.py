@@ -64,6 +64,13 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(image: Built, study: 
     assert len(output.splitlines()) == 2
 
 
+def test_too_little_shared_memory_is_one_clear_line(image: Built, study: StoppedStudy) -> None:
+    arguments = ("--cores", "all", "--configfile", "study.yaml", "--config", "study=small")
+    output = image.run(*arguments, options=("--user", USER), check=False)
+    assert "prefsweep: nothing was started.\n/dev/shm holds 64 MiB, and vLLM needs 512\n" in output
+    assert "--ipc=host" in output
+
+
 def test_a_cuda_study_without_a_gpu_is_one_clear_line(image: Built, study: StoppedStudy) -> None:
     arguments = ("--cores", "all", "--configfile", "study.yaml", "--config", "device=cuda", "study=cuda")
     output = image.run(*arguments, check=False)

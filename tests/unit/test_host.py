@@ -73,10 +73,13 @@ def test_a_gpu_that_cannot_be_used(machine, monkeypatch, driver: Driver | None, 
     assert remedy in error.value.remedy
 
 
-def test_a_containers_small_shared_memory(machine) -> None:
+@pytest.mark.parametrize(("device", "mebibytes"), [("cpu", 512), ("cuda", 1024)])
+def test_a_containers_small_shared_memory(machine, device, mebibytes: int) -> None:
+    machine(Driver(), shared_memory_bytes=mebibytes << 20)
+    host.check_shared_memory(device)
     machine(Driver(), shared_memory_bytes=64 << 20)
-    with pytest.raises(StageError, match="holds 64 MiB, and the engines need 1024") as error:
-        host.check_cuda()
+    with pytest.raises(StageError, match=f"holds 64 MiB, and vLLM needs {mebibytes}") as error:
+        host.check_shared_memory(device)
     assert "--shm-size" in error.value.remedy
 
 

@@ -128,4 +128,6 @@ def base_image(client: Engine, scratch: Path, pip_options: Sequence[tuple[str, l
     client("import", str(packed), "prefsweep-test-base")
     shutil.rmtree(root)
     packed.unlink()
+    if (probe := client("run", "--rm", "prefsweep-test-base", "apt-get", "update", check=False)).returncode:
+        raise EngineMissing(f"containers reach no package archive here:\n{probe.stdout[-500:]}")
     return "prefsweep-test-base"

@@ -12,7 +12,7 @@ from prefsweep.code import imported_modules
 from prefsweep.dataset import local_files, present_files
 from prefsweep.environments import SetupError, ensure, lock_of, python_of
 from prefsweep.failures import StageError
-from prefsweep.host import check_cuda, check_writable
+from prefsweep.host import check_cuda, check_shared_memory, check_writable
 from prefsweep.models import model_directory
 from prefsweep.plan import BASE
 from prefsweep.planning import Places, plan_study, planned_study

@@ -11,5 +11,6 @@ apt-get install --yes --no-install-recommends python3-venv
 python3 -m venv /tmp/uv
 sed -n '/^uv==/,/[^\\]$/p' "$1" >/tmp/uv.txt
 /tmp/uv/bin/pip install --quiet --require-hashes --no-deps --requirement /tmp/uv.txt
-/tmp/uv/bin/uv python install --install-dir /opt/python --no-bin 3.11
-ln -s /opt/python/cpython-3.11*/bin/python3.11 /usr/local/bin/
+export UV_PYTHON_INSTALL_DIR=/opt/python
+/tmp/uv/bin/uv python install --no-bin 3.11
+ln -s "$(/tmp/uv/bin/uv python find --managed-python 3.11)" /usr/local/bin/python3.11

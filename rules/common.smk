@@ -55,9 +55,9 @@ RUNS = [run.id for run in STUDY.plan.runs]
 PLAN_DIGEST = STUDY.plan.digest()
 METHODS = os.path.relpath(PLACES.methods)
 GPUS = 1 if DEVICE == "cuda" else 0
+SERVING_GPUS = GPUS * STUDY.plan.generate.tensor_parallel
 # Trainings that share a device here wait for a place on it themselves; a cluster gives each job a device of its own.
 SHARED = STUDY.jobs_per_gpu > 1 and workflow.local_exec
-TRAIN_GPUS = 0 if SHARED else GPUS
 SHARING = f" --together {STUDY.jobs_per_gpu}" if DEVICE == "cuda" else ""
 TRAIN_THREADS = min(workflow.cores, 4)
 # Files from a hub are pinned by their revision, which is part of every run's identity.
@@ -106,6 +106,12 @@ def training_rows(wildcards):
     return f"{STUDY_DIRECTORY}/data/{form}.jsonl"
 
 
+def training_gpus(wildcards):
+    """GPUs that a training asks Snakemake for."""
+    run = f"{wildcards.trained}/seed-{wildcards.seed}"
+    return 0 if SHARED else GPUS * STUDY.plan.gpus(run)
+
+
 def adapter(wildcards):
     """What there is to merge; the base arm has no adapter."""
     if wildcards.point.startswith(f"{BASE}-"):
@@ -122,7 +128,7 @@ def preflight(rule_names):
     needed = {name for rule in rule_names for name in ENVIRONMENTS.get(rule, [])}
     if workflow.local_exec and rule_names & {"train", "merge", "measure"}:
         if DEVICE == "cuda":
-            check_cuda()
+            check_cuda(STUDY.plan.most_gpus)
         check_shared_memory(DEVICE)
     STUDY.plan.write(Path(PLAN))
     if needed:

@@ -22,7 +22,7 @@ rule measure:
         "<run>/logs/measure.jsonl"
     threads: workflow.cores if DEVICE == "cpu" else 4
     resources:
-        gpu=GPUS,
+        gpu=SERVING_GPUS,
     params:
         data=subpath(input.heldout, parent=True),
         directory=subpath(output.generations, parent=True),

@@ -17,7 +17,7 @@ rule merge:
     benchmark:
         "<run>/logs/merge.jsonl"
     resources:
-        gpu=GPUS,
+        gpu=SERVING_GPUS,
     params:
         data=subpath(input.heldout, parent=True),
         directory=subpath(output[0], parent=True),

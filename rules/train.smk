@@ -7,6 +7,7 @@ rule train:
     """Fit one run's LoRA; settings, steps and losses go to train.json."""
     input:
         code=code("train.py"),
+        trainer=code("fit.py"),
         lock=lock("train"),
         method=lambda wildcards: f"{METHODS}/{wildcards.trained.partition('-')[0]}.yaml",
         rows=training_rows,
@@ -20,15 +21,16 @@ rule train:
         "<study>/runs/{trained}/seed-{seed}/logs/train.jsonl"
     threads: TRAIN_THREADS
     resources:
-        gpu=TRAIN_GPUS,
+        gpu=training_gpus,
     params:
         data=subpath(input.rows, parent=True),
         directory=subpath(output.manifest, parent=True),
     message:
         "train {wildcards.trained} seed {wildcards.seed}"
     shell:
-        # Threads that spin while they wait are 10 % faster alone, and several times slower beside any busy process.
-        "OMP_NUM_THREADS={threads} OMP_WAIT_POLICY=PASSIVE {TRAIN_PYTHON:q} {input.code[0]:q}"
+        "{TRAIN_PYTHON:q} {input.code[0]:q}"
+        " --trainer {input.trainer[0]:q}"
+        " --threads {threads}"
         " --plan {PLAN:q}"
         " --run {wildcards.trained:q}/seed-{wildcards.seed}"
         " --method {input.method:q}"

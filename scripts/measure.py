@@ -54,7 +54,7 @@ def main() -> None:
     options = parser.parse_args()
     with recorded(options.run, "measure", options.output):
         plan = Plan.read(options.plan)
-        with claimed(plan.device):  # alone: answers are timed
+        with claimed(plan.device, count=plan.generate.tensor_parallel):  # alone: answers are timed
             run(options, plan, Progress(time.perf_counter()))
 
 
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace, plan: Plan, progress: Progress) -> None:
             [str(Path(sys.executable).with_name("vllm")), "serve"],
             merged,
             options.run,
-            precision=plan.generate.precision,
+            plan.generate,
             device=plan.device,
             max_length=max(longest, plan.generate.timed_tokens) + ANSWER_ROOM,
             seed=seed,

@@ -30,7 +30,7 @@ def main() -> None:
     options = parser.parse_args()
     with recorded(options.run, "merge", options.output):
         plan = Plan.read(options.plan)
-        with claimed(plan.device, together=options.together):
+        with claimed(plan.device, count=plan.generate.tensor_parallel, together=options.together):
             run(options, plan, time.perf_counter())
 
 

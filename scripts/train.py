@@ -1,4 +1,7 @@
-"""Train one run's LoRA with ms-swift: steps, losses, time and memory to train.json, circumstances to run.json."""
+"""Train one run's LoRA with ms-swift: steps, losses, time and memory to train.json, circumstances to run.json.
+
+The engine runs in processes of its own (scripts/fit.py), one for each GPU of the run.
+"""
 
 import argparse
 import shutil
@@ -8,12 +11,12 @@ from pathlib import Path
 from prefsweep.devices import claimed
 from prefsweep.failures import recorded
 from prefsweep.files import published_directory, sha256_of, write_json
+from prefsweep.fitting import fit
 from prefsweep.gates.train import check_training
-from prefsweep.memory import peak_memory
 from prefsweep.methods import Method, load_method
 from prefsweep.plan import Plan, Point
 from prefsweep.provenance import circumstances, installed_versions
-from prefsweep.records.base import hashed_files
+from prefsweep.records.base import hashed_files, read_document
 from prefsweep.records.train import TrainRecord
 from prefsweep.swift_settings import as_arguments, expected_steps, swift_settings
 from prefsweep.training_rows import count_rows, write_heldout_rows, write_training_rows
@@ -23,6 +26,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plan", type=Path, required=True, help="results/<study>/plan.json")
     parser.add_argument("--run", required=True, help="<point>/seed-<n>")
+    parser.add_argument("--trainer", type=Path, required=True, help="scripts/fit.py")
+    parser.add_argument("--threads", type=int, required=True, help="processor cores to use")
     parser.add_argument("--method", type=Path, required=True, help="config/methods/<method>.yaml")
     parser.add_argument("--model", type=Path, required=True, help="folder of the base model")
     parser.add_argument("--data", type=Path, required=True, help="results/<study>/data")
@@ -31,7 +36,7 @@ def main() -> None:
     options = parser.parse_args()
     with recorded(options.run, "train", options.output):
         plan = Plan.read(options.plan)
-        with claimed(plan.device, together=options.together):
+        with claimed(plan.device, count=plan.gpus(options.run), together=options.together):
             run(options, plan, time.perf_counter())
 
 
@@ -51,9 +56,10 @@ def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
         rows=rows,
         heldout=write_heldout_rows(method.data, options.data, work / "heldout.jsonl"),
         output=work / "checkpoints",
+        device=plan.device,
     )
     write_json(options.output / "settings.json", settings)
-    record = train_and_check(options, point, method, settings, rows, started)
+    record = train_and_check(options, point, method, work, started)
     hashes = {"rows_sha256": sha256_of(rows), "settings_sha256": sha256_of(options.output / "settings.json")}
     write_json(options.output / "run.json", circumstances(plan, options.run) | hashes)
     record.write(options.output / "train.json")
@@ -64,40 +70,36 @@ def train_and_check(
     options: argparse.Namespace,
     point: Point,
     method: Method,
-    settings: dict[str, object],
-    rows: Path,
+    work: Path,
     started: float,
 ) -> TrainRecord:
     """Run the engine, pass the gate, publish the adapter; the record is its manifest."""
-    from prefsweep import training  # loads torch and ms-swift
-
-    arguments = as_arguments(settings)
-    result = training.train(arguments)
-    row_count = count_rows(rows)
+    settings = options.output / "settings.json"
+    fitted = fit(options.trainer, settings, work, processes=point.settings["gpus"], threads=options.threads)
+    row_count = count_rows(work / "rows.jsonl")
     pairs = row_count // 2 if method.data == "labelled" else row_count
     adapter = options.output / "adapter"
     with published_directory(adapter) as directory:
         for name in ("adapter_config.json", "adapter_model.safetensors", "args.json"):
-            shutil.copy2(result.checkpoint / name, directory / name)
-        peak, kind = peak_memory()
+            shutil.copy2(fitted.checkpoint / name, directory / name)
         record = TrainRecord(
             run=options.run,
-            argv=["swift", "rlhf", *arguments],
+            argv=["swift", "rlhf", *as_arguments(read_document(settings))],
             adapter=hashed_files(directory),
-            adapter_norm=training.adapter_norm(directory),
-            trainable_parameters=result.trainable_parameters,
-            rows=result.rows,
+            adapter_norm=fitted.adapter_norm,
+            trainable_parameters=fitted.trainable_parameters,
+            rows=fitted.rows,
             expected_rows=row_count,
-            steps=result.steps,
+            steps=fitted.steps,
             expected_steps=expected_steps(method, point.settings, pairs),
-            sequences=result.sequences,
-            tokens=result.tokens,
+            sequences=fitted.sequences,
+            tokens=fitted.tokens,
             expected_first_loss=method.expected_first_loss(point.settings),
-            history=result.history,
-            train_seconds=result.seconds,
+            history=fitted.history,
+            train_seconds=fitted.seconds,
             total_seconds=time.perf_counter() - started,
-            peak_memory_bytes=peak,
-            memory_kind=kind,
+            peak_memory_bytes=fitted.peak_memory_bytes,
+            memory_kind=fitted.memory_kind,
             versions=installed_versions(),
         )
         check_training(record, point.settings["precision"])

@@ -16,7 +16,8 @@ from pathlib import Path
 from prefsweep.failures import StageError
 from prefsweep.plan import Device
 
-LOCKS = Path("/tmp/prefsweep-devices")
+LOCKS = Path("/dev/shm/prefsweep-devices")
+"""Memory that containers share with their host, and with one another, under `--ipc=host`."""
 _POLL_SECONDS = 0.5
 
 
@@ -25,10 +26,10 @@ def claimed(device: Device, *, count: int = 1, together: int | None = 1, locks: 
     """Wait for `count` devices, hold them, and let CUDA see no others; yields their ids (`["cpu"]` on the CPU).
 
     `together` is how many jobs may compute on one device at once: 1 is alone, None is no limit; a job that is alone
-    waits for all others. Devices that CUDA_VISIBLE_DEVICES leaves out, as a cluster's scheduler sets it, are never
-    taken. Raises StageError("config") when there are fewer devices than `count`.
+    waits for all others. On the CPU there is one device, whatever `count` says. Devices that CUDA_VISIBLE_DEVICES
+    leaves out, as a cluster's scheduler sets it, are never taken. Raises StageError("config") when there are too few.
     """
-    candidates = _visible_gpus() if device == "cuda" else {"cpu": "cpu"}
+    candidates, count = (_visible_gpus(), count) if device == "cuda" else ({"cpu": "cpu"}, 1)
     if len(candidates) < count:
         raise StageError(
             "config",

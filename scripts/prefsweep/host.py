@@ -57,8 +57,8 @@ def check_shared_memory(device: Device, directory: Path = Path("/dev/shm")) -> N
         )
 
 
-def check_cuda() -> None:
-    """Raise StageError("config") unless a GPU answers and its driver is new enough."""
+def check_cuda(gpus: int) -> None:
+    """Raise StageError("config") unless so many GPUs answer and their driver is new enough."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
@@ -85,12 +85,18 @@ def check_cuda() -> None:
             f"the NVIDIA driver answers with error {status} ({(text.value or b'unknown').decode()})",
             "Check nvidia-smi on the host, CUDA_VISIBLE_DEVICES, and --gpus of the container.",
         )
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if count.value == 0:
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         raise StageError(
             "config",
             f"the study runs on CUDA, and no GPU is visible (CUDA_VISIBLE_DEVICES is {visible!r})",
             "Check CUDA_VISIBLE_DEVICES, and --gpus of the container.",
+        )
+    if count.value < gpus:
+        raise StageError(
+            "config",
+            f"a job of the study needs {gpus} GPUs, {count.value} are visible (CUDA_VISIBLE_DEVICES is {visible!r})",
+            "Lower train.gpus or generate.tensor_parallel, or show more GPUs.",
         )
 
 

@@ -76,11 +76,18 @@ def conversations(template: Any, prompts: list[HeldOutPrompt]) -> list[Conversat
 
 
 def logits_of(directory: Path, adapter: Path | None, precision: str, probes: list[Conversation]) -> list[torch.Tensor]:
-    """Float32 logits of each conversation, shape (tokens, vocabulary), under a model with or without an adapter."""
+    """Float32 logits of each conversation, shape (tokens, vocabulary), under a model with or without an adapter.
+
+    On several GPUs each holds some of the model's layers.
+    """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = AutoModelForCausalLM.from_pretrained(
-        directory, dtype=getattr(torch, precision), trust_remote_code=False, local_files_only=True
-    ).to(device)
+        directory,
+        dtype=getattr(torch, precision),
+        device_map="auto" if torch.cuda.device_count() > 1 else device,
+        trust_remote_code=False,
+        local_files_only=True,
+    )
     if adapter is not None:
         model = PeftModel.from_pretrained(model, adapter)
     model.eval()

@@ -84,6 +84,12 @@ class GenerateSettings(Record):
     repeats: int
     timed_tokens: int
     timed_requests: int
+    tensor_parallel: int = 1
+    """GPUs that serve a model together."""
+    gpu_memory_utilization: float = 0.9
+    """Share of a GPU's memory that the server takes for weights and cache."""
+    enforce_eager: bool = False
+    """Without CUDA graphs; on the CPU always."""
 
 
 class Plan(Record):
@@ -115,6 +121,16 @@ class Plan(Record):
             if point.id == name:
                 return point
         raise KeyError(run)
+
+    def gpus(self, run: str) -> int:
+        """How many GPUs (on the CPU, processes) train this run together."""
+        return int(self.point_of(run).settings["gpus"])
+
+    @property
+    def most_gpus(self) -> int:
+        """How many GPUs the job that wants most of them wants."""
+        training = (int(point.settings["gpus"]) for point in self.points if point.method != BASE)
+        return max(self.generate.tensor_parallel, *training)
 
     def run(self, run: str) -> Run:
         """The run with this id. Raises KeyError when the plan has none."""

@@ -1,9 +1,7 @@
 """One vLLM server, owned by one job: started, proven to be ours, and stopped with its whole process group."""
 
-import ctypes
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import tempfile
@@ -18,11 +16,11 @@ import httpx
 from prefsweep.failures import StageError
 from prefsweep.gates.measure import check_served
 from prefsweep.memory import group_peak_resident_bytes
+from prefsweep.plan import Device, GenerateSettings
+from prefsweep.process_group import process_group
 from prefsweep.records.merge import Probe
 
 READY_TIMEOUT_SECONDS = 900.0
-_STOP_SECONDS = 5.0
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -51,9 +49,9 @@ def serving(
     command: list[str],
     model: Path,
     name: str,
+    settings: GenerateSettings,
     *,
-    precision: str,
-    device: str,
+    device: Device,
     max_length: int,
     seed: int,
     log: Path,
@@ -67,42 +65,47 @@ def serving(
     argv = [
         *command,
         str(model),
-        *("--served-model-name", name, "--host", "127.0.0.1", "--port", str(port), "--dtype", precision),
+        *("--served-model-name", name, "--host", "127.0.0.1", "--port", str(port), "--dtype", settings.precision),
         *("--max-model-len", str(max_length), "--seed", str(seed), "--generation-config", "vllm"),
-        *("--no-enable-prefix-caching", "--enforce-eager"),
+        "--no-enable-prefix-caching",
+        *_device_arguments(device, settings),
     ]
-    settings = _environment(device)
+    # The engine's own tools come first: kernels made for a GPU at run time want the ninja that lies beside vLLM.
+    tools = f"{Path(command[0]).parent}:{os.environ['PATH']}"
+    environment = _environment(device)
     key = secrets.token_urlsafe(24)
-    # vLLM leaves its sockets behind in the temporary directory; their paths must be short, so not below results/.
-    sockets = tempfile.TemporaryDirectory(prefix="prefsweep-", ignore_cleanup_errors=True)
+    url = f"http://127.0.0.1:{port}"
     started = time.perf_counter()
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            env=os.environ | settings | {"VLLM_API_KEY": key, "TMPDIR": sockets.name},
-            start_new_session=True,
-            preexec_fn=_die_with_parent,
-        )
-    try:
-        _wait_until_ready(process, f"http://127.0.0.1:{port}", log)
+    # vLLM leaves its sockets behind in the temporary directory; their paths must be short, so not below results/.
+    with (
+        tempfile.TemporaryDirectory(prefix="prefsweep-", ignore_cleanup_errors=True) as sockets,
+        log.open("wb") as stream,
+        process_group(argv, environment | {"VLLM_API_KEY": key, "TMPDIR": sockets, "PATH": tools}, stream) as process,
+    ):
+        _wait_until_ready(process, url, log)
         yield Server(
             name=name,
-            url=f"http://127.0.0.1:{port}",
+            url=url,
             key=key,
             argv=argv,
-            environment=settings,
+            environment=environment,
             ready_seconds=time.perf_counter() - started,
             group=process.pid,
         )
-    finally:
-        stop_group(process)
-        sockets.cleanup()
 
 
-def _environment(device: str) -> dict[str, str]:
+def _device_arguments(device: Device, settings: GenerateSettings) -> list[str]:
+    """On the CPU nothing is compiled: it would take longer than it saves."""
+    if device == "cpu":
+        return ["--enforce-eager"]
+    return [
+        *("--tensor-parallel-size", str(settings.tensor_parallel)),
+        *("--gpu-memory-utilization", str(settings.gpu_memory_utilization)),
+        *(["--enforce-eager"] if settings.enforce_eager else []),
+    ]
+
+
+def _environment(device: Device) -> dict[str, str]:
     settings = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
     if device == "cpu":
         # All cores serve (one is held back by default), a small cache suffices, and nothing is worth compiling
@@ -122,10 +125,6 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
 def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
@@ -138,30 +137,6 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> 
             pass
         time.sleep(0.2)
     raise StageError("timeout", f"the server was not ready after {READY_TIMEOUT_SECONDS:.0f} s:\n{tail(log)}")
-
-
-def stop_group(process: subprocess.Popen[bytes]) -> None:
-    """End a process and everything it started: SIGTERM first, SIGKILL for what is left after 5 s."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            break
-        if _group_gone(process, _STOP_SECONDS):
-            break
-    process.wait()
-
-
-def _group_gone(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        process.poll()
-        try:
-            os.killpg(process.pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def tail(log: Path, lines: int = 20) -> str:

@@ -25,6 +25,9 @@ from prefsweep.yaml_file import Document, load_yaml
 
 Precision = Literal["float32", "bfloat16"]
 Scheduler = Literal["cosine", "linear", "constant"]
+Attention = Literal["sdpa", "eager"]
+Sharding = Literal["zero1", "zero2", "zero3"]
+"""Stages of ZeRO: the optimiser's states, also gradients, also weights."""
 
 
 class _Strict(BaseModel):
@@ -57,7 +60,14 @@ class TrainSettings(_Strict):
     weight_decay: float = Field(0.1, strict=True, ge=0, le=1)
     max_grad_norm: float = Field(1.0, strict=True, gt=0)
     precision: Precision = Field("bfloat16", description="Of the base weights while training.")
+    attention: Attention = Field("sdpa", description="PyTorch's fused attention, or the plain formula.")
     gradient_checkpointing: bool = Field(False, strict=True, description="Less memory for about 30 % more time.")
+    gpus: int = Field(
+        1, strict=True, ge=1, le=64, description="GPUs that train one run, each a part of every batch; CPU processes."
+    )
+    deepspeed: Sharding | None = Field(
+        None, description="What a run's GPUs divide besides the batch; zero3: the weights too."
+    )
     logging_steps: int = Field(1, strict=True, ge=1)
     eval_steps: int | None = Field(None, strict=True, ge=1, description="Held-out loss every so many steps.")
     save_steps: int | None = Field(None, strict=True, ge=1, description="A checkpoint every so many steps.")
@@ -116,6 +126,15 @@ class GenerateConfig(_Strict):
     repeats: int = Field(3, strict=True, ge=1, le=100, description="Timed passes at each concurrency.")
     timed_tokens: int = Field(64, strict=True, ge=2, description="Forced length of every timed answer.")
     timed_requests: int = Field(8, strict=True, ge=1, description="Requests of one timed pass.")
+    tensor_parallel: int = Field(
+        1, strict=True, ge=1, le=64, description="GPUs that serve a model together, where one is too small for it."
+    )
+    gpu_memory_utilization: float = Field(
+        0.9, strict=True, gt=0, le=1, description="Share of a GPU's memory the server takes for weights and cache."
+    )
+    enforce_eager: bool = Field(
+        False, strict=True, description="No CUDA graphs: starts sooner, decodes slower. The CPU always does so."
+    )
 
 
 class EvaluateConfig(_Strict):

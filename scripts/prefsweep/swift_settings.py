@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prefsweep.methods import Method
+from prefsweep.plan import Device
 
 _SMALLEST_KTO_BATCH = 4
 """ms-swift estimates KTO's KL from mismatched answers within a forward pass; with fewer rows it sticks at zero."""
@@ -35,11 +36,13 @@ def swift_settings(
     rows: Path,
     heldout: Path,
     output: Path,
+    device: Device,
 ) -> dict[str, Any]:
     """The complete settings file of one run, ready for `swift rlhf FILE`.
 
     `rows` and `heldout` are data files in ms-swift's own form, `output` the folder of the checkpoints."""
     per_device = _rows_per_forward_pass(method, settings)
+    accumulated = rows_per_step(method, settings) // (per_device * int(settings["gpus"]))
     return {
         **method.engine_flags(settings),
         "model": str(model),
@@ -47,6 +50,9 @@ def swift_settings(
         "template": template,
         "check_model": False,
         "torch_dtype": settings["precision"],
+        "bf16": settings["precision"] == "bfloat16",
+        "fp16": False,  # what float32 weights would get on a GPU otherwise
+        "attn_impl": settings["attention"],
         "tuner_type": "lora",
         "target_modules": ["all-linear"],
         "lora_rank": settings["lora_rank"],
@@ -64,7 +70,7 @@ def swift_settings(
         "loss_scale": "last_round",
         "num_train_epochs": settings["epochs"],
         "per_device_train_batch_size": per_device,
-        "gradient_accumulation_steps": rows_per_step(method, settings) // per_device,
+        "gradient_accumulation_steps": accumulated,
         "gradient_checkpointing": settings["gradient_checkpointing"],
         "learning_rate": settings["learning_rate"],
         "lr_scheduler_type": settings["scheduler"],
@@ -74,6 +80,7 @@ def swift_settings(
         "seed": seed,
         "data_seed": seed,
         **_cadence(settings, per_device, heldout),
+        **_parallel(settings, device),
         "report_to": ["none"],
         "output_dir": str(output),
         "add_version": False,
@@ -81,14 +88,19 @@ def swift_settings(
 
 
 def check_batches(settings: dict[str, Any]) -> None:
-    """Raise ValueError when the micro batch does not divide the batch."""
-    batch, micro = settings["batch_size"], settings["micro_batch_size"]
-    if micro and batch % micro:
-        raise ValueError(f"micro_batch_size {micro} does not divide batch_size {batch}; choose a divisor")
+    """Raise ValueError when GPUs × micro batch do not divide the batch, or one GPU is to share with nobody."""
+    batch, gpus, micro = settings["batch_size"], settings["gpus"], settings["micro_batch_size"]
+    if batch % (gpus * (micro or 1)):
+        of_gpus = (
+            f"{gpus} GPUs" + f" × micro_batch_size {micro}" * bool(micro) if gpus > 1 else f"micro_batch_size {micro}"
+        )
+        raise ValueError(f"{of_gpus} does not divide batch_size {batch}; choose a divisor")
+    if settings["deepspeed"] and gpus == 1:
+        raise ValueError(f"deepspeed {settings['deepspeed']} divides a run among GPUs; set gpus to 2 or more")
 
 
 def _rows_per_forward_pass(method: Method, settings: dict[str, Any]) -> int:
-    batch = int(settings["batch_size"])
+    batch = int(settings["batch_size"]) // int(settings["gpus"])
     micro = int(settings["micro_batch_size"] or batch)
     if method.data == "pairs":
         return micro
@@ -114,6 +126,14 @@ def _cadence(settings: dict[str, Any], per_device: int, heldout: Path) -> dict[s
             "per_device_eval_batch_size": per_device,
         }
     return cadence
+
+
+def _parallel(settings: dict[str, Any], device: Device) -> dict[str, Any]:
+    flags: dict[str, Any] = {"deepspeed": settings["deepspeed"]} if settings["deepspeed"] else {}
+    if device == "cpu" and settings["gpus"] > 1:
+        # Unless told so, processes train on their shares of the rows alone, without a word: no gradients are summed.
+        flags |= {"use_cpu": True, "ddp_backend": "gloo"}
+    return flags
 
 
 def as_arguments(settings: dict[str, Any]) -> list[str]:

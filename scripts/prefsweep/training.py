@@ -1,5 +1,6 @@
 """One LoRA by ms-swift, in this process, with every step recorded and nothing counted that did not really train.
 
+Several such processes, one for each GPU, are one run under torchrun: each counts what it saw, the first one reports.
 ms-swift hides non-finite losses from its logs and skips updates with non-finite gradients; the recorder sees the raw
 values and stops the run at the first one.
 """
@@ -11,26 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from safetensors.torch import load_file
 from swift.pipelines.train.rlhf import SwiftRLHF
 from transformers import TrainerCallback
 
 from prefsweep.failures import StageError
-from prefsweep.records.train import TrainStep
-
-
-@dataclass
-class Training:
-    """What one run of the engine left behind."""
-
-    checkpoint: Path
-    rows: int
-    steps: int
-    sequences: int
-    tokens: int | None
-    history: list[TrainStep]
-    seconds: float
-    trainable_parameters: int
+from prefsweep.memory import peak_memory
+from prefsweep.records.train import Fit, TrainStep
 
 
 class _Recorder(TrainerCallback):  # type: ignore[misc]
@@ -118,20 +107,40 @@ class RecordedRLHF(SwiftRLHF):  # type: ignore[misc]
         return super().train(trainer)
 
 
-def train(arguments: list[str]) -> Training:
-    """Run ms-swift with these command-line arguments. Raises StageError when a step is not finite."""
+def train(arguments: list[str]) -> Fit | None:
+    """Run ms-swift with these command-line arguments; None in all but the first of several processes.
+
+    Raises StageError when a step is not finite.
+    """
     pipeline = RecordedRLHF(arguments)
     pipeline.main()
-    return Training(
-        checkpoint=Path(pipeline.train_msg["last_model_checkpoint"]),
+    peak, kind = peak_memory()
+    counted = _of_all_processes((pipeline.counter.sequences, pipeline.counter.tokens, peak))
+    if pipeline.args.rank > 0:
+        return None
+    sequences, tokens, peaks = zip(*counted, strict=True)
+    checkpoint = Path(pipeline.train_msg["last_model_checkpoint"])
+    return Fit(
+        checkpoint=checkpoint,
         rows=pipeline.trained_rows,
         steps=pipeline.train_msg["global_step"],
-        sequences=pipeline.counter.sequences,
-        tokens=pipeline.counter.tokens or None,
+        sequences=sum(sequences),
+        tokens=sum(tokens) or None,
         history=pipeline.recorder.history,
         seconds=pipeline.recorder.seconds,
         trainable_parameters=pipeline.trainable,
+        adapter_norm=adapter_norm(checkpoint),
+        peak_memory_bytes=max(peaks),
+        memory_kind=kind,
     )
+
+
+def _of_all_processes(value: tuple[int, ...]) -> list[tuple[int, ...]]:
+    if not dist.is_initialized():
+        return [value]
+    values: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(values, value)
+    return values
 
 
 def adapter_norm(directory: Path) -> float:

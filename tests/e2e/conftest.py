@@ -55,39 +55,54 @@ _LONG_PROMPT = {
 """Fits `max_length` with its own answers, but not with another row's, which KTO's KL estimate gives it."""
 
 
-def _first_rows(source: Path, target: Path, rows: int, *further: dict[str, object]) -> Path:
+def _first_rows(source: Path, target: Path, rows: int, *further: dict[str, object]) -> None:
     lines = source.read_text().splitlines(keepends=True)[:rows]
     target.write_text("".join([*lines, *(json.dumps(row) + "\n" for row in further)]))
-    return target
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A checkout beside a tiny random model, 16 training pairs and 8 held-out pairs."""
+
+    directory: Path
+
+    def run(self, study: str, *targets: str) -> FinishedStudy:
+        """Run Snakemake on a study file, whose `{model}`, `{pairs}` and `{heldout}` are filled in."""
+        places = {name: self.directory / name for name in ("model", "pairs.jsonl", "heldout.jsonl")}
+        text = study.format(**{name.removesuffix(".jsonl"): place for name, place in places.items()})
+        name = text.split()[1]
+        (self.directory / f"{name}.yaml").write_text(text)
+        command = [sys.executable, "-m", "snakemake", *targets, "--configfile", f"{name}.yaml", "--cores", "all"]
+        environment = os.environ | {"PREFSWEEP_ENVS": str(python_of("train", "cpu").parents[3])}
+        outcome = subprocess.run(
+            command,
+            cwd=self.directory,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        results = self.directory / "results" / name
+        return FinishedStudy(results, command, environment, outcome.stdout, outcome.returncode)
 
 
 @pytest.fixture(scope="session")
-def study(tmp_path_factory: pytest.TempPathFactory) -> FinishedStudy:
-    """16 training pairs, 8 held-out pairs, five methods and the base, from an empty results folder."""
-    scratch = tmp_path_factory.mktemp("tiny")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    directory = tmp_path_factory.mktemp("tiny")
     ensure(["train", "serve", "evaluate"], "cpu")
-    model = scratch / "model"
-    make = [str(python_of("train", "cpu")), str(ROOT / "tests" / "tiny_models.py"), str(model)]
+    make = [str(python_of("train", "cpu")), str(ROOT / "tests" / "tiny_models.py"), str(directory / "model")]
     subprocess.run(make, check=True)
     data = ROOT / "data" / "emoji-en"
-    text = STUDY.format(
-        model=model,
-        pairs=_first_rows(data / "pairs.jsonl", scratch / "pairs.jsonl", 15, _LONG_PROMPT),
-        heldout=_first_rows(data / "heldout.jsonl", scratch / "heldout.jsonl", 8),
-    )
-    (scratch / "study.yaml").write_text(text)
+    _first_rows(data / "pairs.jsonl", directory / "pairs.jsonl", 15, _LONG_PROMPT)
+    _first_rows(data / "heldout.jsonl", directory / "heldout.jsonl", 8)
     for name in ("Snakefile", "rules", "scripts", "config", "profiles", "envs"):
-        source, target = ROOT / name, scratch / name
+        source, target = ROOT / name, directory / name
         shutil.copytree(source, target, symlinks=True) if source.is_dir() else shutil.copy2(source, target)
-    command = [sys.executable, "-m", "snakemake", "--configfile", "study.yaml", "--cores", "all"]
-    environment = os.environ | {"PREFSWEEP_ENVS": str(python_of("train", "cpu").parents[3])}
-    outcome = subprocess.run(
-        command,
-        cwd=scratch,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return FinishedStudy(scratch / "results" / "tiny", command, environment, outcome.stdout, outcome.returncode)
+    return Tiny(directory)
+
+
+@pytest.fixture(scope="session")
+def study(tiny: Tiny) -> FinishedStudy:
+    """Five methods and the base, from an empty results folder."""
+    return tiny.run(STUDY)

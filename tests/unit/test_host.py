@@ -52,7 +52,7 @@ def machine(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_good_machine_passes(machine) -> None:
     machine(Driver())
-    host.check_cuda()
+    host.check_cuda(gpus=1)
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,14 @@ def test_a_good_machine_passes(machine) -> None:
         (Driver(version=12080), "is for CUDA 12.8, the engines need 13.0", "580"),
         (Driver(status=100), "error 100 .no CUDA-capable device", "nvidia-smi"),
         (Driver(count=0), "no GPU is visible .CUDA_VISIBLE_DEVICES is '7'", "CUDA_VISIBLE_DEVICES"),
+        (Driver(count=3), "needs 4 GPUs, 3 are visible", "train.gpus"),
     ],
 )
 def test_a_gpu_that_cannot_be_used(machine, monkeypatch, driver: Driver | None, message: str, remedy: str) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     machine(driver)
     with pytest.raises(StageError, match=message) as error:
-        host.check_cuda()
+        host.check_cuda(gpus=4)
     assert error.value.failure == "config"
     assert remedy in error.value.remedy
 

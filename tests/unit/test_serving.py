@@ -32,7 +32,7 @@ def fake(directory: Path) -> Iterator[Server]:
         FAKE,
         directory,
         "dpo-00000000/seed-0",
-        precision="float32",
+        SETTINGS,
         device="cpu",
         max_length=64,
         seed=0,

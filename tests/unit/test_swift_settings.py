@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from prefsweep.methods import load_methods
+from prefsweep.plan import Device
 from prefsweep.study import TrainSettings, load_study
 from prefsweep.sweep import Inputs, expand
 from prefsweep.swift_settings import as_arguments, check_batches, expected_steps, swift_settings
@@ -15,7 +16,7 @@ METHODS = load_methods(ROOT / "config" / "methods")
 TRAIN: dict[str, Any] = TrainSettings().model_dump()
 
 
-def engine(method: str, **knobs: Any) -> dict[str, Any]:
+def engine(method: str, device: Device = "cuda", **knobs: Any) -> dict[str, Any]:
     defaults = {name: knob.default for name, knob in METHODS[method].knobs.items()}
     return swift_settings(
         METHODS[method],
@@ -27,6 +28,7 @@ def engine(method: str, **knobs: Any) -> dict[str, Any]:
         rows=Path("/rows.jsonl"),
         heldout=Path("/heldout.jsonl"),
         output=Path("/out"),
+        device=device,
     )
 
 
@@ -85,6 +87,48 @@ def test_a_micro_batch_that_does_not_divide_the_batch_is_refused() -> None:
         check_batches(TRAIN | {"micro_batch_size": 3})
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"gpus": 3}, "3 GPUs does not divide batch_size 16"),
+        ({"gpus": 4, "micro_batch_size": 8}, "4 GPUs × micro_batch_size 8 does not divide batch_size 16"),
+        ({"deepspeed": "zero3"}, "deepspeed zero3 divides a run among GPUs; set gpus to 2 or more"),
+    ],
+)
+def test_gpus_that_cannot_share_a_batch_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_batches(TRAIN | settings)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("micro", [None, 2])
+def test_a_step_has_the_same_rows_on_any_number_of_gpus(method: str, micro: int | None) -> None:
+    rows = set()
+    for gpus in (1, 2, 4):
+        check_batches(TRAIN | {"gpus": gpus, "micro_batch_size": micro})
+        found = engine(method, gpus=gpus, micro_batch_size=micro)
+        rows.add(gpus * found["per_device_train_batch_size"] * found["gradient_accumulation_steps"])
+    assert rows == {32 if method == "kto" else 16}
+
+
+def test_processes_on_the_cpu_are_told_to_sum_their_gradients() -> None:
+    flags = {"use_cpu": True, "ddp_backend": "gloo"}
+    assert flags.items() <= engine("dpo", device="cpu", gpus=2).items()
+    assert not flags.keys() & engine("dpo", device="cpu", gpus=1).keys()
+    assert not flags.keys() & engine("dpo", device="cuda", gpus=2).keys()
+
+
+@pytest.mark.parametrize(("precision", "bf16"), [("float32", False), ("bfloat16", True)])
+def test_float32_is_not_half_of_it_on_a_gpu(precision: str, bf16: bool) -> None:
+    found = engine("dpo", precision=precision)
+    assert (found["torch_dtype"], found["bf16"], found["fp16"]) == (precision, bf16, False)
+
+
+def test_zero_is_passed_through() -> None:
+    assert engine("dpo", gpus=2, deepspeed="zero2")["deepspeed"] == "zero2"
+    assert "deepspeed" not in engine("dpo", gpus=2)
+
+
 def test_arguments_are_those_swift_makes_of_its_settings_file() -> None:
     assert as_arguments({"beta": 0.1, "dataset": ["/a", "/b"], "strict": True}) == [
         *("--beta", "0.1", "--dataset", "/a", "/b", "--strict", "True")
@@ -126,6 +170,7 @@ def original() -> dict[str, Any]:
         rows=Path("/rows.jsonl"),
         heldout=Path("/heldout.jsonl"),
         output=Path("/out"),
+        device="cuda",
     )
 
 

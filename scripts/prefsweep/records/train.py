@@ -1,7 +1,8 @@
 """What `train` hands on: the manifest of an adapter and the history of its fit."""
 
-from typing import Literal
+from pathlib import Path
 
+from prefsweep.memory import MemoryKind
 from prefsweep.records.base import FileHash, Record
 
 
@@ -23,6 +24,24 @@ class TrainStep(Record):
     rejected_log_prob: float | None
     kl: float | None
     seconds: float
+
+
+class Fit(Record):
+    """What the engine left behind of one run, as its first process tells the job that started it."""
+
+    checkpoint: Path
+    rows: int
+    steps: int
+    sequences: int
+    """Of all GPUs together, as are `tokens`."""
+    tokens: int | None
+    history: list[TrainStep]
+    seconds: float
+    trainable_parameters: int
+    adapter_norm: float
+    peak_memory_bytes: int
+    """Of the GPU, or on the CPU the process, that took most."""
+    memory_kind: MemoryKind
 
 
 class TrainRecord(Record):
@@ -49,6 +68,6 @@ class TrainRecord(Record):
     total_seconds: float
     """The whole process, with imports and model loading."""
     peak_memory_bytes: int
-    """Resident set on CPU, allocator peak on CUDA."""
-    memory_kind: Literal["resident", "cuda_allocated"]
+    """Resident set on CPU, allocator peak on CUDA; of several GPUs, the fullest one's."""
+    memory_kind: MemoryKind
     versions: dict[str, str]

@@ -1,0 +1,64 @@
+"""Processes a job starts and stops: a group of its own, which never outlives the job, however the job ends."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import IO, Any
+
+_STOP_SECONDS = 5.0
+_PR_SET_PDEATHSIG = 1
+
+
+@contextmanager
+def process_group(
+    argv: Sequence[str], environment: Mapping[str, str], output: IO[Any] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command as the leader of a new process group and stop the whole group on every way out.
+
+    `environment` is added to this process's; stdout and stderr go to `output`, or where this process's go.
+    """
+    process = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT if output else None,
+        env=os.environ | dict(environment),
+        start_new_session=True,
+        preexec_fn=_die_with_parent,
+    )
+    try:
+        yield process
+    finally:
+        stop_group(process)
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def stop_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process and everything it started: SIGTERM first, SIGKILL for what is left after 5 s."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        if _group_gone(process, _STOP_SECONDS):
+            break
+    process.wait()
+
+
+def _group_gone(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        process.poll()
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False

@@ -1,0 +1,68 @@
+"""What a job starts ends with it, whichever way it ends."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from prefsweep.process_group import process_group
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+STUBBORN = "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+WITH_CHILD = STUBBORN + (
+    "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); print(child.pid, flush=True); "
+    "time.sleep(600)"
+)
+OWNER = """
+import sys, time
+from prefsweep.process_group import process_group
+with process_group([sys.executable, "-c", "import time; time.sleep(600)"], {}) as process:
+    print(process.pid, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_process_that_ignores_sigterm_and_its_child_are_gone(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("w") as stream, process_group([sys.executable, "-c", WITH_CHILD], {}, stream) as process:
+        while not log.read_text().strip():
+            time.sleep(0.05)
+        child = psutil.Process(int(log.read_text()))
+    assert process.returncode == -signal.SIGKILL
+    child.wait(timeout=10)
+
+
+def test_an_exception_leaves_nothing_behind() -> None:
+    with (
+        pytest.raises(ValueError, match="on the way"),
+        process_group([sys.executable, "-c", "import time; time.sleep(600)"], {}) as process,
+    ):
+        raise ValueError("on the way")
+    assert process.returncode == -signal.SIGTERM
+
+
+def test_a_killed_owner_takes_it_along() -> None:
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(SCRIPTS)}
+    )
+    assert owner.stdout
+    owned = psutil.Process(int(owner.stdout.readline()))
+    owner.kill()
+    owner.communicate()
+    psutil.wait_procs([owned], timeout=10)
+    assert not owned.is_running() or owned.status() == psutil.STATUS_ZOMBIE
+
+
+def test_its_environment_is_this_ones_and_what_is_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEPT", "1")
+    show = "import os; print(os.environ['KEPT'], os.environ['ADDED'])"
+    with (
+        (tmp_path / "log").open("w") as stream,
+        process_group([sys.executable, "-c", show], {"ADDED": "2"}, stream) as process,
+    ):
+        assert process.wait() == 0
+    assert (tmp_path / "log").read_text() == "1 2\n"

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 _STOP_SECONDS = 5.0
@@ -19,14 +20,16 @@ def process_group(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command as the leader of a new process group and stop the whole group on every way out.
 
-    `environment` is added to this process's; stdout and stderr go to `output`, or where this process's go.
+    `environment` is added to this process's; stdout and stderr go to `output`, or where this process's go. What lies
+    beside the command comes first in its PATH: engines that build kernels as they run look for their ninja there.
     """
+    tools = f"{Path(argv[0]).parent}:{os.environ['PATH']}"
     process = subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT if output else None,
-        env=os.environ | dict(environment),
+        env=os.environ | {"PATH": tools} | dict(environment),
         start_new_session=True,
         preexec_fn=_die_with_parent,
     )

@@ -1,6 +1,5 @@
 """One vLLM server, owned by one job: started, proven to be ours, and stopped with its whole process group."""
 
-import os
 import secrets
 import socket
 import subprocess
@@ -70,8 +69,6 @@ def serving(
         "--no-enable-prefix-caching",
         *_device_arguments(device, settings),
     ]
-    # The engine's own tools come first: kernels made for a GPU at run time want the ninja that lies beside vLLM.
-    tools = f"{Path(command[0]).parent}:{os.environ['PATH']}"
     environment = _environment(device)
     key = secrets.token_urlsafe(24)
     url = f"http://127.0.0.1:{port}"
@@ -80,7 +77,7 @@ def serving(
     with (
         tempfile.TemporaryDirectory(prefix="prefsweep-", ignore_cleanup_errors=True) as sockets,
         log.open("wb") as stream,
-        process_group(argv, environment | {"VLLM_API_KEY": key, "TMPDIR": sockets, "PATH": tools}, stream) as process,
+        process_group(argv, environment | {"VLLM_API_KEY": key, "TMPDIR": sockets}, stream) as process,
     ):
         _wait_until_ready(process, url, log)
         yield Server(

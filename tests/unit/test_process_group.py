@@ -59,10 +59,10 @@ def test_a_killed_owner_takes_it_along() -> None:
 
 def test_its_environment_is_this_ones_and_what_is_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEPT", "1")
-    show = "import os; print(os.environ['KEPT'], os.environ['ADDED'])"
+    show = "import os; print(os.environ['KEPT'], os.environ['ADDED'], os.environ['PATH'].partition(':')[0])"
     with (
         (tmp_path / "log").open("w") as stream,
         process_group([sys.executable, "-c", show], {"ADDED": "2"}, stream) as process,
     ):
         assert process.wait() == 0
-    assert (tmp_path / "log").read_text() == "1 2\n"
+    assert (tmp_path / "log").read_text() == f"1 2 {Path(sys.executable).parent}\n"

@@ -64,7 +64,7 @@ class Throughput(Record):
     natural_concurrency: int
     total_seconds: float
     peak_memory_bytes: int
-    """Resident memory of the server's process group on CPU; on CUDA the device memory it held."""
+    """Resident memory of the server's process group. A GPU's is what `--gpu-memory-utilization` lets it take."""
     versions: dict[str, str]
 
 

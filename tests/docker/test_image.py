@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.docker.conftest import IMAGE, PLAIN, USER, Built, StoppedStudy, owner, trained
+from tests.docker.conftest import IMAGE, PLAIN, SHARED_MEMORY, USER, Built, StoppedStudy, owner, trained
 
 METHODS = {"base", "cpo", "dpo", "kto", "orpo", "simpo"}
 

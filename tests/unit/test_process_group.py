@@ -1,5 +1,6 @@
 """What a job starts ends with it, whichever way it ends."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -47,7 +48,7 @@ def test_an_exception_leaves_nothing_behind() -> None:
 
 def test_a_killed_owner_takes_it_along() -> None:
     owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(SCRIPTS)}
+        [sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(SCRIPTS)}
     )
     assert owner.stdout
     owned = psutil.Process(int(owner.stdout.readline()))

@@ -120,6 +120,14 @@ def test_a_file_system_without_locks_is_said_and_nobody_is_declared_dead(
     assert capsys.readouterr().err == f"no locks in {tmp_path} (No locks available): going on without\n"
 
 
+def test_a_sandbox_that_hides_the_kernel_costs_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for file in ("_BOOT", "_KERNEL_COUNTERS"):
+        monkeypatch.setattr(lifetime, file, tmp_path / "hidden")
+    with running("dpo-1/seed-0", "train", tmp_path):
+        stage = Running.read(tmp_path / "running-train.json")
+    assert (stage.memory_ran_out(), stage.host_restarted()) == (False, False)
+
+
 @pytest.mark.parametrize(("before", "after", "ran_out"), [("3", "4", True), ("3", "3", False), (None, "4", False)])
 def test_the_kernel_counts_what_it_ends_for_want_of_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str | None, after: str, ran_out: bool

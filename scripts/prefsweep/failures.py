@@ -87,7 +87,7 @@ def silent_death(path: Path) -> Failure:
     message = f"killed without a word on {dead.host} (process {dead.pid}, started {dead.started} UTC{job})"
     remedy = _REMEDIES[failure]
     if failure == "oom":
-        message += "; meanwhile the kernel there ended what took too much memory"
+        message += "; meanwhile the kernel there ended a process for want of memory"
     elif dead.host_restarted():
         message += "; the machine has been started again since"
     elif dead.slurm_job:

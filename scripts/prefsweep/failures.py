@@ -110,12 +110,17 @@ def _last_lines(log: Path) -> list[str]:
         return stream.read().decode(errors="replace").splitlines()[-_LAST_LINES:]
 
 
-def _raise_terminated(*_: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Slurm sends it twice: the second would interrupt the record
+def terminated() -> StageError:
+    """What SIGTERM means here and now, to this process or to one that it started."""
     if time_limit_reached():
         remedy = "Raise the stage's runtime in the Slurm profile and run the same command again."
-        raise StageError("timeout", "Slurm ended the job at its time limit", remedy)
-    raise StageError("killed", "stopped by SIGTERM")
+        return StageError("timeout", "Slurm ended the job at its time limit", remedy)
+    return StageError("killed", "stopped by SIGTERM")
+
+
+def _raise_terminated(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Slurm sends it twice
+    raise terminated()
 
 
 @contextmanager
@@ -128,10 +133,11 @@ def recorded(run: str, stage: str, directory: Path) -> Iterator[None]:
     record = directory / f"failure-{stage}.json"
     with running(run, stage, directory):
         record.unlink(missing_ok=True)
-        signal.signal(signal.SIGTERM, _raise_terminated)
+        previous = signal.signal(signal.SIGTERM, _raise_terminated)
         try:
             yield
         except BaseException as error:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # nothing interrupts the record
             failure, remedy = classify(error)
             lines = traceback.format_exception(error)
             sys.stderr.writelines(lines)
@@ -146,3 +152,5 @@ def recorded(run: str, stage: str, directory: Path) -> Iterator[None]:
                 last_lines="".join(lines).splitlines()[-_LAST_LINES:],
             ).write(record)
             raise SystemExit(1) from error
+        finally:
+            signal.signal(signal.SIGTERM, previous)

@@ -4,11 +4,12 @@ import errno
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from prefsweep import failures
 from prefsweep.failures import Failure, StageError, classify, recorded, silent_death
 from prefsweep.lifetime import Running
 
@@ -53,9 +54,8 @@ def test_a_success_removes_the_record_of_an_earlier_failure(tmp_path: Path) -> N
 
 
 @pytest.fixture
-def terminated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str | None], Failure]]:
+def terminated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], Failure]:
     """Ends a stage by SIGTERM where `squeue` is the given script, or there is none; the failure it leaves."""
-    previous = signal.getsignal(signal.SIGTERM)
 
     def terminate(squeue: str | None = None) -> Failure:
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin" if squeue else str(tmp_path))
@@ -67,8 +67,7 @@ def terminated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
             signal.pause()
         return Failure.read(tmp_path / "failure-train.json")
 
-    yield terminate
-    signal.signal(signal.SIGTERM, previous)
+    return terminate
 
 
 def test_sigterm_is_a_recorded_failure(terminated: Callable[..., Failure], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,6 +109,21 @@ def test_a_second_sigterm_does_not_lose_the_record(
     monkeypatch.delenv("SLURM_JOB_END_TIME", raising=False)
     found = terminated("kill -TERM $PPID; sleep 0.2; echo TimeLimit")
     assert found.failure == "timeout"
+
+
+def test_a_sigterm_that_comes_while_a_failure_is_recorded_does_not_lose_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def classify_too_late(error: BaseException) -> tuple[str, str]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return classify(error)
+
+    monkeypatch.setattr(failures, "classify", classify_too_late)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with pytest.raises(SystemExit), recorded("dpo-1/seed-0", "train", tmp_path):
+        raise StageError("nan", "loss is nan")
+    assert Failure.read(tmp_path / "failure-train.json").failure == "nan"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_what_is_known_of_a_stage_that_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

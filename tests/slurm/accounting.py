@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 DAEMONS = ("slurmdbd", "mariadbd")
-PACKAGES = ("slurmdbd", "mariadb-server-core")
+PACKAGES = ("slurmdbd", "mariadb-server-core", "mariadb-client-core")
 ACCOUNT = "lab"
 NONE = """\
 AccountingStorageType=accounting_storage/none

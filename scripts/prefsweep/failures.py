@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from prefsweep.lifetime import Running, running
 from prefsweep.records.base import Record
+from prefsweep.slurm_job import time_limit_reached
 
 FailureClass = Literal[
     "config", "data", "model", "oom", "nan", "no_effect", "timeout", "killed", "disk", "network",
@@ -23,7 +25,7 @@ _REMEDIES: dict[FailureClass, str] = {
     "nan": "Lower the learning rate, or train in float32.",
     "no_effect": "The adapter changed nothing: check the learning rate, the epochs and the data.",
     "timeout": "Look at the log's last lines; raise the limit if the stage was still progressing.",
-    "killed": "Something outside prefsweep ended the process; run the same command again.",
+    "killed": "Something outside prefsweep ended it, such as a memory limit; run the same command again.",
     "disk": "Free disk space and run the same command again.",
     "network": "Check the network or fetch the files beforehand, then run the same command again.",
     "server_crash": "Look at the server's log; lower generate.concurrency or give it more memory.",
@@ -31,6 +33,10 @@ _REMEDIES: dict[FailureClass, str] = {
     "score": "The task could not be scored: look at the log's last lines.",
     "internal": "This is a bug in prefsweep: please report it with the log.",
 }
+
+
+_LAST_LINES = 12
+_TAIL_BYTES = 1 << 16
 
 
 class Failure(Record):
@@ -70,33 +76,81 @@ def classify(error: BaseException) -> tuple[FailureClass, str]:
     return failure, _REMEDIES[failure]
 
 
+def silent_death(path: Path) -> Failure:
+    """The failure of a stage whose `running-<stage>.json` nobody holds: what is known of a process that said nothing.
+
+    Raises ValueError when the file is not one of ours.
+    """
+    dead = Running.read(path)
+    failure: FailureClass = "oom" if dead.memory_ran_out() else "killed"
+    job = f", Slurm job {dead.slurm_job}" if dead.slurm_job else ""
+    message = f"killed without a word on {dead.host} (process {dead.pid}, started {dead.started} UTC{job})"
+    remedy = _REMEDIES[failure]
+    if failure == "oom":
+        message += "; meanwhile the kernel there ended a process for want of memory"
+    elif dead.host_restarted():
+        message += "; the machine has been started again since"
+    elif dead.slurm_job:
+        log = f"results/slurm-logs/rule_{dead.stage}/{dead.run.replace('/seed-', '_')}/{dead.slurm_job}.log"
+        remedy = f"{log} says why: raise mem_mb or runtime in the profile if it was a limit, then run the same command."
+    log_file = path.parent / "logs" / f"{dead.stage}.log"
+    return Failure(
+        run=dead.run,
+        stage=dead.stage,
+        failure=failure,
+        message=message,
+        remedy=remedy,
+        last_lines=_last_lines(log_file) if log_file.exists() else [],
+    )
+
+
+def _last_lines(log: Path) -> list[str]:
+    with log.open("rb") as stream:
+        stream.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        return stream.read().decode(errors="replace").splitlines()[-_LAST_LINES:]
+
+
+def terminated() -> StageError:
+    """What SIGTERM means here and now, to this process or to one that it started."""
+    if time_limit_reached():
+        remedy = "Raise the stage's runtime in the Slurm profile and run the same command again."
+        return StageError("timeout", "Slurm ended the job at its time limit", remedy)
+    return StageError("killed", "stopped by SIGTERM")
+
+
 def _raise_terminated(*_: object) -> None:
-    raise StageError("killed", "stopped by SIGTERM")
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Slurm sends it twice
+    raise terminated()
 
 
 @contextmanager
 def recorded(run: str, stage: str, directory: Path) -> Iterator[None]:
     """Run a stage; leave `failure-<stage>.json` in `directory` if it fails, and exit with status 1.
 
-    The full traceback goes to stderr (the rule's log); the record keeps one line of it and the log's last lines.
+    The full traceback goes to stderr (the rule's log); the record keeps one line of it and the log's last lines. A
+    stage that is killed cannot leave the record: `silent_death` makes it from what `running` left.
     """
     record = directory / f"failure-{stage}.json"
-    record.unlink(missing_ok=True)
-    signal.signal(signal.SIGTERM, _raise_terminated)
-    try:
-        yield
-    except BaseException as error:
-        failure, remedy = classify(error)
-        lines = traceback.format_exception(error)
-        sys.stderr.writelines(lines)
-        message = str(error) or type(error).__name__
-        print(f"\n{run}: {stage} failed ({failure}): {message}\n  remedy: {remedy}", file=sys.stderr, flush=True)
-        Failure(
-            run=run,
-            stage=stage,
-            failure=failure,
-            message=message,
-            remedy=remedy,
-            last_lines="".join(lines).splitlines()[-12:],
-        ).write(record)
-        raise SystemExit(1) from error
+    with running(run, stage, directory):
+        record.unlink(missing_ok=True)
+        previous = signal.signal(signal.SIGTERM, _raise_terminated)
+        try:
+            yield
+        except BaseException as error:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # nothing interrupts the record
+            failure, remedy = classify(error)
+            lines = traceback.format_exception(error)
+            sys.stderr.writelines(lines)
+            message = str(error) or type(error).__name__
+            print(f"\n{run}: {stage} failed ({failure}): {message}\n  remedy: {remedy}", file=sys.stderr, flush=True)
+            Failure(
+                run=run,
+                stage=stage,
+                failure=failure,
+                message=message,
+                remedy=remedy,
+                last_lines="".join(lines).splitlines()[-_LAST_LINES:],
+            ).write(record)
+            raise SystemExit(1) from error
+        finally:
+            signal.signal(signal.SIGTERM, previous)

@@ -10,8 +10,9 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Literal, TypeVar
 
-from prefsweep.failures import Failure
+from prefsweep.failures import Failure, silent_death
 from prefsweep.files import read_jsonl
+from prefsweep.lifetime import is_held
 from prefsweep.plan import BASE, Plan, Point, Run, run_directory
 from prefsweep.records.base import read_document
 from prefsweep.records.data import Half, HeldOutPrompt
@@ -148,7 +149,10 @@ def _read_run(directory: Path, plan: Plan, run: Run) -> RunResults:
             unreadable.append(_unreadable(run.id, name, error))
             return None
 
-    failures = [read(path.name, Failure.read) for path in sorted(folder.glob("failure-*.json"))]
+    failures = {path.stem.partition("-")[2]: read(path.name, Failure.read) for path in folder.glob("failure-*.json")}
+    for path in folder.glob("running-*.json"):
+        if not is_held(path):
+            failures.setdefault(path.stem.partition("-")[2], read(path.name, silent_death))
     return RunResults(
         run=run,
         point=plan.point_of(run.id),
@@ -159,7 +163,7 @@ def _read_run(directory: Path, plan: Plan, run: Run) -> RunResults:
         evaluation=read("evaluation.json", Evaluation.read),
         scores=read("scores.json", Scores.read),
         generations=read("generations.jsonl", lambda path: _rows(Generation.model_validate, path)),
-        failures=tuple(sorted([f for f in failures if f] + unreadable, key=_stage_order)),
+        failures=tuple(sorted([f for f in failures.values() if f] + unreadable, key=_stage_order)),
     )
 
 

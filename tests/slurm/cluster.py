@@ -1,4 +1,4 @@
-"""A real Slurm on this one machine: a controller and nodes whose GPUs are copies of /dev/null, without accounting."""
+"""A real Slurm on this one machine: a controller and nodes whose GPUs are copies of /dev/null."""
 
 import os
 import platform
@@ -8,14 +8,16 @@ import stat
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tests.slurm import machine
+from tests.slurm import accounting, machine
 
+CLUSTER = "prefsweep-test"
 NODES = ("gpu1", "gpu2", "cpu1")
 CONFIGURATION = """\
-ClusterName=prefsweep-test
+ClusterName={cluster}
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller_port}
 SlurmUser=root
@@ -32,14 +34,13 @@ ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 TaskProlog={directory}/task-prolog
 MpiDefault=none
-JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 GresTypes=gpu
 ReturnToService=1
 KillWait=3
 SlurmdParameters=config_overrides
+{accounts}
 {nodes}
 PartitionName=short Nodes=cpu1 Default=YES
 PartitionName=accelerated Nodes=gpu1,gpu2
@@ -54,9 +55,11 @@ NVIDIA_SMI = "#!/bin/sh\necho 'A copy of /dev/null, 1.0, 1 MiB'\n"
 class Cluster:
     """Daemons in a folder of their own. `environment` lets Slurm's commands find them."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, keeps_accounts: bool = False) -> None:
         self.directory = directory
-        self.environment = {"SLURM_CONF": str(directory / "slurm.conf")}
+        self.keeps_accounts = keeps_accounts
+        sockets = {"MYSQL_UNIX_PORT": str(accounting.socket(directory))} if keeps_accounts else {}
+        self.environment = {"SLURM_CONF": str(directory / "slurm.conf")} | sockets
         self._machines: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
@@ -66,6 +69,8 @@ class Cluster:
         files = [f"--{name}={self.directory}/munge.{name}" for name in ("socket", "pid-file", "log-file", "seed-file")]
         self._switch_on("munge", [*munge, *files])
         until(lambda: (self.directory / "munge.socket").exists(), "munged listens")
+        if self.keeps_accounts:
+            self._keep_accounts()
         self._switch_on("controller", [_path("slurmctld"), "-D"])
         until(lambda: bool(self.states()), "the controller answers")
         for node in NODES:
@@ -117,16 +122,40 @@ class Cluster:
         described = [dict(field.partition("=")[::2] for field in line.split()) for line in lines]
         return [job for job in described if job.get("WorkDir") == str(folder)]
 
+    def states_in_accounts(self) -> dict[str, int]:
+        """State → number of jobs, as the accounts have them; every one is on the user's account."""
+        lines = self.ask("sacct", "--allocations", "--noheader", "--parsable2", "--format=State,Account").split()
+        assert {line.partition("|")[2] for line in lines} == {accounting.ACCOUNT}
+        return Counter(line.partition("|")[0] for line in lines)
+
+    def _keep_accounts(self) -> None:
+        """Start what keeps accounts; the user who submits has one, as a site's administrator would see to."""
+        self._switch_on("database", accounting.database(_path("mariadbd"), self.directory))
+        until(accounting.socket(self.directory).exists, "the database listens")
+        self._switch_on("accounts", [_path("slurmdbd"), "-D"])
+        until(lambda: self._answers("sacctmgr", "--noheader", "list", "cluster"), "slurmdbd answers")
+        for change in accounting.changes(CLUSTER):
+            self.ask("sacctmgr", "--immediate", *change)
+
+    def _answers(self, *command: str) -> bool:
+        return subprocess.run(command, env=os.environ | self.environment, capture_output=True).returncode == 0
+
     def _configure(self) -> None:
         host = platform.node().partition(".")[0]
-        controller_port, *ports = _free_ports(1 + len(NODES))
+        controller_port, accounts_port, *ports = _free_ports(2 + len(NODES))
         gpus = {node: " Gres=gpu:4" if node.startswith("gpu") else "" for node in NODES}
         nodes = [
             NODE.format(name=node, host=host, port=port, gpus=gpus[node])
             for node, port in zip(NODES, ports, strict=True)
         ]
+        accounts = accounting.configure(self.directory, accounts_port) if self.keeps_accounts else accounting.NONE
         text = CONFIGURATION.format(
-            host=host, controller_port=controller_port, directory=self.directory, nodes="\n".join(nodes)
+            cluster=CLUSTER,
+            host=host,
+            controller_port=controller_port,
+            directory=self.directory,
+            accounts=accounts,
+            nodes="\n".join(nodes),
         )
         (self.directory / "slurm.conf").write_text(text)
         for node in NODES:
@@ -139,8 +168,10 @@ class Cluster:
         tools = self.directory / "node-tools"
         tools.mkdir()
         _write_command(tools / "nvidia-smi", NVIDIA_SMI)
-        # A job step's environment is without SLURM_CONF: elsewhere a node's slurm.conf is where srun looks by itself.
-        _write_command(tools / "srun", f'#!/bin/sh\nSLURM_CONF={self.directory}/slurm.conf exec {_path("srun")} "$@"\n')
+        # A job step's environment is without SLURM_CONF: elsewhere a node's slurm.conf is where Slurm looks by itself.
+        for name in ("srun", "squeue"):
+            command = f'#!/bin/sh\nSLURM_CONF={self.directory}/slurm.conf exec {_path(name)} "$@"\n'
+            _write_command(tools / name, command)
         _write_command(self.directory / "task-prolog", f'#!/bin/sh\necho "export PATH={tools}:$PATH"\n')
 
     def _switch_on(self, name: str, command: list[str]) -> None:

@@ -4,11 +4,13 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.slurm import accounting
 from tests.slurm.cluster import Cluster
 from tests.slurm.site import Site
 from tests.workflow.conftest import new_project
@@ -19,11 +21,32 @@ PACKAGES = ("slurm-wlm", "munge")
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
+    """A cluster that keeps no accounts."""
+    _install(DAEMONS, PACKAGES)
+    with _switched_on(keeps_accounts=False) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def site(cluster: Cluster, tmp_path: Path) -> Site:
+    """A fresh checkout whose Slurm profile was edited for this cluster, as docs/cluster.md says."""
+    return _site(cluster, tmp_path)
+
+
+@pytest.fixture
+def accounted_site(tmp_path: Path) -> Iterator[Site]:
+    """The same where accounts are kept, which is also what makes Slurm enforce memory limits here."""
+    _install((*DAEMONS, *accounting.DAEMONS), (*PACKAGES, *accounting.PACKAGES))
+    with _switched_on(keeps_accounts=True) as cluster:
+        yield _site(cluster, tmp_path)
+
+
+@contextmanager
+def _switched_on(*, keeps_accounts: bool) -> Iterator[Cluster]:
     """Three nodes, two of them with GPUs; switched off whatever happens."""
-    _install()
     # A short path: munge's socket must fit into 108 bytes.
     with tempfile.TemporaryDirectory(prefix="slurm-") as directory:
-        cluster = Cluster(Path(directory))
+        cluster = Cluster(Path(directory), keeps_accounts=keeps_accounts)
         try:
             cluster.start()
             yield cluster
@@ -31,28 +54,26 @@ def cluster() -> Iterator[Cluster]:
             cluster.stop()
 
 
-@pytest.fixture
-def site(cluster: Cluster, tmp_path: Path) -> Site:
-    """A fresh checkout whose Slurm profile was edited for this cluster, as docs/cluster.md says."""
-    site = Site(new_project(tmp_path / "project"), cluster)
+def _site(cluster: Cluster, directory: Path) -> Site:
+    site = Site(new_project(directory / "project"), cluster)
     site.prepare()
     return site
 
 
-def _install() -> None:
-    """Install Slurm, or skip with the reason why not."""
+def _install(daemons: Sequence[str], packages: Sequence[str]) -> None:
+    """Install what is missing, or skip with the reason why not."""
     if os.geteuid() != 0:
         pytest.skip("Slurm's daemons need root, and this is not root")
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
-    if all(shutil.which(daemon, path=path) for daemon in DAEMONS):
+    if all(shutil.which(daemon, path=path) for daemon in daemons):
         return
     if not shutil.which("apt-get"):
-        pytest.skip(f"{', '.join(DAEMONS)} are not installed, and there is no apt-get to install them with")
+        pytest.skip(f"{', '.join(daemons)} are not installed, and there is no apt-get to install them with")
     # Run level 1: the packages' own daemons are not to be started.
     quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    install = ["apt-get", "install", "--yes", "--no-install-recommends", *PACKAGES]
+    install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
     for command in (install, ["apt-get", "update"], install):
         outcome = subprocess.run(command, env=quiet, capture_output=True, text=True)
         if command is install and outcome.returncode == 0:
             return
-    pytest.skip(f"apt-get cannot install {' '.join(PACKAGES)}: {outcome.stderr.strip().splitlines()[-1:]}")
+    pytest.skip(f"apt-get cannot install {' '.join(packages)}: {outcome.stderr.strip().splitlines()[-1:]}")

@@ -42,7 +42,7 @@ class Site:
         process = subprocess.Popen(
             COMMAND,
             cwd=self.project.directory,
-            env=os.environ | search | self.cluster.environment | environment,
+            env=os.environ | self.project.environment | search | self.cluster.environment | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -66,12 +66,27 @@ class Site:
 
     def statuses(self) -> dict[str, str]:
         """Method → status in the report."""
-        runs = pandas.read_csv(self.project.study / "report" / "runs.csv")
+        runs = self._runs()
         return dict(zip(runs["method"], runs["status"], strict=True))
+
+    def failures(self) -> dict[str, tuple[str, str, str]]:
+        """Method → stage, class and message of its failure in the report."""
+        runs = self._runs()
+        return {
+            method: tuple(row)
+            for method, *row in runs[["method", "failure_stage", "failure_class", "failure_message"]].to_numpy()
+        }
+
+    def page(self) -> str:
+        """The report's page."""
+        return (self.project.study / "report" / "index.html").read_text()
 
     def logs(self, rule: str) -> list[Path]:
         """The logs of a rule's Slurm jobs."""
         return sorted((self.project.directory / "results" / "slurm-logs").glob(f"rule_{rule}/*/*.log"))
+
+    def _runs(self) -> pandas.DataFrame:
+        return pandas.read_csv(self.project.study / "report" / "runs.csv")
 
     @property
     def _tools(self) -> Path:

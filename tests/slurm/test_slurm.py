@@ -3,9 +3,13 @@
 import json
 import shutil
 from collections import Counter
+from pathlib import Path
 
 from tests.slurm.cluster import until
 from tests.slurm.site import PROFILE, Site
+
+# The executor's remark on a failed job; without accounts sacct answers nothing.
+NOT_SACCT = "(status command is not 'sacct')"
 
 
 def test_a_study_runs_on_gpus_that_the_submitting_machine_lacks(site: Site) -> None:
@@ -16,6 +20,7 @@ def test_a_study_runs_on_gpus_that_the_submitting_machine_lacks(site: Site) -> N
     failed = [job for job in site.jobs() if job["JobState"] == "FAILED"]
     assert [job["Comment"].rpartition("-")[0] for job in failed] == ["rule_train_wildcards_kto"]
     assert failed[0]["StdOut"] in output
+    assert NOT_SACCT in output
     assert failed[0]["StdOut"] in [str(log) for log in site.logs("train")]
     first = [job for job in site.jobs() if "train" in job["Comment"] or "merge_wildcards_base" in job["Comment"]]
     assert len(first) == 3
@@ -41,6 +46,32 @@ def test_a_study_runs_on_gpus_that_the_submitting_machine_lacks(site: Site) -> N
     assert len(logs) == 9
     assert not [log for log in logs if "up to date" in log], "a node looked after the environments"
     assert site.project.jobs() == {}, "jobs of the cluster would be done again on this machine"
+
+
+def test_limits_of_time_and_memory_are_failures_with_their_reason(accounted_site: Site) -> None:
+    """And where accounts are kept, jobs are followed with sacct."""
+    site = accounted_site
+    limits = "    mem_mb: {}\n    runtime: {}\n  merge:"
+    site.project.edit(PROFILE, limits.format("32000", "12h"), limits.format("1000", "1m"))
+    status, output = site.run(STUB_SECONDS="600", STUB_GREEDY="kto")
+    assert status == 1, output
+    assert site.statuses() == {"base": "finished", "dpo": "failed", "kto": "failed"}, output
+    failures = site.failures()
+    assert failures["dpo"] == ("train", "timeout", "Slurm ended the job at its time limit")
+    stage, failure, message = failures["kto"]
+    (killed,) = [job for job in site.jobs() if "train_wildcards_kto" in job["Comment"]]
+    assert (stage, failure) == ("train", "killed")
+    assert message.endswith(f"Slurm job {killed['JobId']})")
+    assert "exceeded memory limit" in Path(killed["StdOut"]).read_text()
+    assert f"results/slurm-logs/rule_train/{killed['StdOut'].partition('/rule_train/')[2]} says why" in site.page()
+    assert "SLURM status is: 'TIMEOUT'" in output
+    assert NOT_SACCT not in output
+
+    site.project.edit(PROFILE, limits.format("1000", "1m"), limits.format("32000", "12h"))
+    status, output = site.run(STUB_GREEDY="kto")
+    assert status == 0, output
+    assert set(site.statuses().values()) == {"finished"}
+    assert site.cluster.states_in_accounts() == {"COMPLETED": 8, "TIMEOUT": 1, "FAILED": 1}
 
 
 def test_a_lost_node_costs_no_run(site: Site) -> None:

@@ -3,11 +3,15 @@
 import errno
 import os
 import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from prefsweep.failures import Failure, StageError, classify, recorded
+from prefsweep import failures
+from prefsweep.failures import Failure, StageError, classify, recorded, silent_death
+from prefsweep.lifetime import Running
 
 
 @pytest.mark.parametrize(
@@ -49,12 +53,107 @@ def test_a_success_removes_the_record_of_an_earlier_failure(tmp_path: Path) -> N
     assert not list(tmp_path.iterdir())
 
 
-def test_sigterm_is_a_recorded_failure(tmp_path: Path) -> None:
-    previous = signal.getsignal(signal.SIGTERM)
-    try:
+@pytest.fixture
+def terminated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], Failure]:
+    """Ends a stage by SIGTERM where `squeue` is the given script, or there is none; the failure it leaves."""
+
+    def terminate(squeue: str | None = None) -> Failure:
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin" if squeue else str(tmp_path))
+        if squeue:
+            (tmp_path / "squeue").write_text(f"#!/bin/sh\n{squeue}\n")
+            (tmp_path / "squeue").chmod(0o755)
         with pytest.raises(SystemExit), recorded("dpo-1/seed-0", "train", tmp_path):
             os.kill(os.getpid(), signal.SIGTERM)
             signal.pause()
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-    assert Failure.read(tmp_path / "failure-train.json").failure == "killed"
+        return Failure.read(tmp_path / "failure-train.json")
+
+    return terminate
+
+
+def test_sigterm_is_a_recorded_failure(terminated: Callable[..., Failure], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    assert terminated("echo TimeLimit").failure == "killed"
+
+
+@pytest.mark.parametrize(
+    ("end", "squeue", "failure"),
+    [
+        (-1, None, "timeout"),
+        (+60, None, "killed"),
+        (None, '[ "$*" = "--noheader --jobs=7 --format=%r" ] && echo TimeLimit', "timeout"),
+        (None, "echo None", "killed"),
+        (None, "echo TimeLimit; exit 1", "killed"),
+        (None, None, "killed"),
+    ],
+)
+def test_slurms_time_limit_is_a_timeout(
+    terminated: Callable[..., Failure],
+    monkeypatch: pytest.MonkeyPatch,
+    end: int | None,
+    squeue: str | None,
+    failure: str,
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.delenv("SLURM_JOB_END_TIME", raising=False)
+    if end is not None:
+        monkeypatch.setenv("SLURM_JOB_END_TIME", str(int(time.time()) + end))
+    found = terminated(squeue)
+    assert found.failure == failure
+    assert ("runtime" in found.remedy) == (failure == "timeout")
+
+
+def test_a_second_sigterm_does_not_lose_the_record(
+    terminated: Callable[..., Failure], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.delenv("SLURM_JOB_END_TIME", raising=False)
+    found = terminated("kill -TERM $PPID; sleep 0.2; echo TimeLimit")
+    assert found.failure == "timeout"
+
+
+def test_a_sigterm_that_comes_while_a_failure_is_recorded_does_not_lose_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def classify_too_late(error: BaseException) -> tuple[str, str]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return classify(error)
+
+    monkeypatch.setattr(failures, "classify", classify_too_late)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with pytest.raises(SystemExit), recorded("dpo-1/seed-0", "train", tmp_path):
+        raise StageError("nan", "loss is nan")
+    assert Failure.read(tmp_path / "failure-train.json").failure == "nan"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_what_is_known_of_a_stage_that_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "train.log").write_text("".join(f"step {step}\n" for step in range(20_000)))
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    with recorded("dpo-1/seed-0", "train", tmp_path):
+        left = (tmp_path / "running-train.json").read_text()
+    (tmp_path / "running-train.json").write_text(left)
+    death = silent_death(tmp_path / "running-train.json")
+    assert (death.run, death.stage, death.failure) == ("dpo-1/seed-0", "train", "killed")
+    assert death.message.startswith(
+        f"killed without a word on {os.uname().nodename} (process {os.getpid()}, started 20"
+    )
+    assert death.message.endswith("UTC, Slurm job 7)")
+    assert death.remedy.startswith("results/slurm-logs/rule_train/dpo-1_0/7.log says why: ")
+    assert death.last_lines == [f"step {step}" for step in range(19_988, 20_000)]
+
+
+def test_a_killed_stage_says_what_the_machine_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    with recorded("dpo-1/seed-0", "train", tmp_path):
+        stage = Running.read(tmp_path / "running-train.json")
+    file = tmp_path / "running-train.json"
+    stage.write(file)
+    assert silent_death(file).message.endswith("UTC)")
+    assert silent_death(file).last_lines == []
+    stage.model_copy(update={"oom_kills": -1}).write(file)
+    assert silent_death(file).failure == "oom"
+    assert "memory" in silent_death(file).remedy
+    stage.model_copy(update={"boot": "an earlier one"}).write(file)
+    assert silent_death(file).failure == "killed"
+    assert silent_death(file).message.endswith("the machine has been started again since")

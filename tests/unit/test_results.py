@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from prefsweep.plan import BASE
+from prefsweep.failures import recorded
+from prefsweep.lifetime import Running
+from prefsweep.plan import BASE, run_directory
 from prefsweep.results import SERVING_COLUMNS, read_study
 from tests.example_study import Shape, build_study
 
@@ -26,6 +28,31 @@ def test_failed_and_unfinished_runs_are_rows(tmp_path: Path) -> None:
     study = read_study(build_study(tmp_path, shape))
     assert [run.status for run in study.runs] == ["finished", "finished", "unfinished", "failed"]
     assert study.runs[-1].failures[0].failure == "nan"
+
+
+def test_a_stage_that_died_without_a_word_failed_and_one_that_runs_is_unfinished(tmp_path: Path) -> None:
+    folder = build_study(tmp_path, Shape(methods=("dpo", "orpo"), unfinished=("orpo",), heldout=4))
+    directory = run_directory(folder, "orpo-00000000/seed-0")
+    with recorded("orpo-00000000/seed-0", "train", directory):
+        assert read_study(folder).runs[-1].status == "unfinished"
+        left = Running.read(directory / "running-train.json")
+    left.write(directory / "running-train.json")
+    killed = read_study(folder).runs[-1]
+    assert killed.status == "failed"
+    assert [(failure.stage, failure.failure) for failure in killed.failures] == [("train", "killed")]
+    (directory / "running-train.json").write_text("")
+    assert "running-train.json cannot be read" in read_study(folder).runs[-1].failures[0].message
+
+
+def test_a_stage_killed_after_it_recorded_its_failure_failed_once(tmp_path: Path) -> None:
+    folder = build_study(tmp_path, Shape(methods=("dpo", "kto"), failed=("kto",), heldout=4))
+    directory = run_directory(folder, "kto-00000000/seed-0")
+    failure = (directory / "failure-train.json").read_bytes()
+    with recorded("kto-00000000/seed-0", "train", directory):
+        left = Running.read(directory / "running-train.json")
+    left.write(directory / "running-train.json")
+    (directory / "failure-train.json").write_bytes(failure)
+    assert [failure.failure for failure in read_study(folder).runs[-1].failures] == ["nan"]
 
 
 @pytest.mark.parametrize("name", ["train.json", "scores.json", "generations.jsonl", "run.json"])

@@ -34,10 +34,10 @@ train: {{batch_size: 16}}
 
 @dataclass
 class Project:
-    """A checkout that Snakemake can run on."""
+    """A checkout that Snakemake can run on, with environments of its own whatever the caller's are."""
 
     directory: Path
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=lambda: {"PREFSWEEP_ENVS": ""})
 
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake on `study.yaml`; stdout and stderr together."""

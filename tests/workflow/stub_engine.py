@@ -1,7 +1,8 @@
 """Stands in for the Python of an engine's environment: the same commands, records of the right form, in milliseconds.
 
 Only the workflow's behaviour is tested with it; nothing it writes is ever published. The environment variable
-STUB_FAIL names methods whose training fails, STUB_SECONDS says how long a training lasts.
+STUB_FAIL names methods whose training fails, STUB_GREEDY those whose training takes 1.5 GB of memory, STUB_SECONDS says
+how long a training lasts.
 """
 
 import json
@@ -43,8 +44,10 @@ def train(options: Namespace, directory: Path) -> None:
     if point.method in os.environ.get("STUB_FAIL", "").split():
         raise StageError("nan", "step 7: the loss is nan")
     write_json(directory / "run.json", circumstances(plan, options.run))
+    taken = bytearray(1_500_000_000 if point.method in os.environ.get("STUB_GREEDY", "").split() else 0)
     time.sleep(float(os.environ.get("STUB_SECONDS", "0")))
     example.train_record(plan.run(options.run), point, chance(options), SHAPE).write(directory / "train.json")
+    del taken
 
 
 def merge(options: Namespace, directory: Path) -> None:

@@ -93,18 +93,21 @@ def silent_death(path: Path) -> Failure:
     elif dead.slurm_job:
         log = f"results/slurm-logs/rule_{dead.stage}/{dead.run.replace('/seed-', '_')}/{dead.slurm_job}.log"
         remedy = f"{log} says why: raise mem_mb or runtime in the profile if it was a limit, then run the same command."
-    log_file = path.parent / "logs" / f"{dead.stage}.log"
     return Failure(
         run=dead.run,
         stage=dead.stage,
         failure=failure,
         message=message,
         remedy=remedy,
-        last_lines=_last_lines(log_file) if log_file.exists() else [],
+        last_lines=_last_lines(path.parent, dead.stage),
     )
 
 
-def _last_lines(log: Path) -> list[str]:
+def _last_lines(directory: Path, stage: str) -> list[str]:
+    """Of the stage's log; none where it has none."""
+    log = directory / "logs" / f"{stage}.log"
+    if not log.exists():
+        return []
     with log.open("rb") as stream:
         stream.seek(max(0, log.stat().st_size - _TAIL_BYTES))
         return stream.read().decode(errors="replace").splitlines()[-_LAST_LINES:]
@@ -127,8 +130,8 @@ def _raise_terminated(*_: object) -> None:
 def recorded(run: str, stage: str, directory: Path) -> Iterator[None]:
     """Run a stage; leave `failure-<stage>.json` in `directory` if it fails, and exit with status 1.
 
-    The full traceback goes to stderr (the rule's log); the record keeps one line of it and the log's last lines. A
-    stage that is killed cannot leave the record: `silent_death` makes it from what `running` left.
+    The record keeps the last lines of the log, which is where stderr goes; a traceback is among them if nobody foresaw
+    the failure. A stage that is killed cannot leave the record: `silent_death` makes it from what `running` left.
     """
     record = directory / f"failure-{stage}.json"
     with running(run, stage, directory):
@@ -139,9 +142,11 @@ def recorded(run: str, stage: str, directory: Path) -> Iterator[None]:
         except BaseException as error:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # nothing interrupts the record
             failure, remedy = classify(error)
-            lines = traceback.format_exception(error)
+            lines = [] if isinstance(error, StageError) else traceback.format_exception(error)
             sys.stderr.writelines(lines)
+            sys.stderr.flush()
             message = str(error) or type(error).__name__
+            last_lines = _last_lines(directory, stage) or "".join(lines).splitlines()[-_LAST_LINES:]
             print(f"\n{run}: {stage} failed ({failure}): {message}\n  remedy: {remedy}", file=sys.stderr, flush=True)
             Failure(
                 run=run,
@@ -149,7 +154,7 @@ def recorded(run: str, stage: str, directory: Path) -> Iterator[None]:
                 failure=failure,
                 message=message,
                 remedy=remedy,
-                last_lines="".join(lines).splitlines()[-_LAST_LINES:],
+                last_lines=last_lines,
             ).write(record)
             raise SystemExit(1) from error
         finally:

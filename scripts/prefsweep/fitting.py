@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from prefsweep.failures import FailureClass, StageError, classify
+from prefsweep.failures import FailureClass, StageError, classify, terminated
 from prefsweep.process_group import process_group
 from prefsweep.records.base import Record
 from prefsweep.records.train import Fit
@@ -51,6 +51,8 @@ def _torchrun(processes: int) -> list[str]:
 
 def _ended(status: int) -> StageError:
     """A trainer that ended without a word of its own."""
+    if status == -signal.SIGTERM:
+        return terminated()
     if status == -signal.SIGKILL:
         return StageError(
             "oom",

@@ -14,6 +14,7 @@ NOT_SACCT = "(status command is not 'sacct')"
 
 def test_a_study_runs_on_gpus_that_the_submitting_machine_lacks(site: Site) -> None:
     site.project.edit("study.yaml", "device: cpu", "device: cuda")
+    site.project.edit("study.yaml", "dpo: {beta: 0.1}", "dpo: {beta: 0.1, gpus: 2}")
     status, output = site.run(STUB_FAIL="kto")
     assert status == 1, output
     assert site.statuses() == {"base": "finished", "dpo": "finished", "kto": "failed"}, output
@@ -31,7 +32,9 @@ def test_a_study_runs_on_gpus_that_the_submitting_machine_lacks(site: Site) -> N
     assert set(site.statuses().values()) == {"finished"}
     jobs = site.jobs()
     assert Counter(job["Comment"].split("_")[1] for job in jobs) == {"train": 3, "merge": 3, "measure": 3}
-    assert {job["TresPerJob"] for job in jobs} == {"gres:gpu:1"}
+    (on_two,) = [job for job in jobs if "train_wildcards_dpo" in job["Comment"]]
+    assert (on_two["TresPerJob"], on_two["NumNodes"]) == ("gres:gpu:2", "1")
+    assert {job["TresPerJob"] for job in jobs if job is not on_two} == {"gres:gpu:1"}
     assert {job["Partition"] for job in jobs} == {"accelerated"}
     assert {(job["Comment"].split("_")[1], job["TimeLimit"], job["MinMemoryNode"], job["NumCPUs"]) for job in jobs} == {
         ("train", "12:00:00", "32000M", "8"),

@@ -32,7 +32,9 @@ def test_classes(error: BaseException, failure: str) -> None:
     assert remedy
 
 
-def test_a_failure_is_recorded_with_its_last_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_is_recorded_with_the_logs_last_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "train.log").write_text("step 6\nstep 7: nan\n")
     with pytest.raises(SystemExit) as caught, recorded("dpo-1/seed-0", "train", tmp_path):
         raise StageError("nan", "step 7: the loss is nan", "Lower the rate.")
     assert caught.value.code == 1
@@ -42,8 +44,17 @@ def test_a_failure_is_recorded_with_its_last_lines(tmp_path: Path, capsys: pytes
         "step 7: the loss is nan",
         "Lower the rate.",
     )
-    assert "step 7" in record.last_lines[-1]
-    assert "remedy: Lower the rate." in capsys.readouterr().err
+    assert record.last_lines == ["step 6", "step 7: nan"]
+    told = capsys.readouterr().err
+    assert "remedy: Lower the rate." in told
+    assert "Traceback" not in told
+
+
+def test_a_failure_that_nobody_foresaw_leaves_its_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), recorded("dpo-1/seed-0", "train", tmp_path):
+        raise KeyError("rank")
+    assert "KeyError: 'rank'" in Failure.read(tmp_path / "failure-train.json").last_lines
+    assert "Traceback" in capsys.readouterr().err
 
 
 def test_a_success_removes_the_record_of_an_earlier_failure(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ def test_of_several_trainers_the_first_to_fail_is_heard(tmp_path: Path) -> None:
     ("body", "failure", "message"),
     [
         ("os.kill(os.getpid(), signal.SIGKILL)", "oom", "ended by SIGKILL"),
+        ("os.kill(os.getpid(), signal.SIGTERM)", "killed", "stopped by SIGTERM"),
         ("os.kill(os.getpid(), signal.SIGSEGV)", "internal", f"status -{int(signal.SIGSEGV)}"),
         ("sys.exit(3)", "internal", "status 3"),
     ],

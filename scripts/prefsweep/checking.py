@@ -4,8 +4,16 @@ from array import array
 from collections.abc import Iterable
 from pathlib import Path
 
-from prefsweep.dataset import DatasetSpec, present_files
-from prefsweep.entries import content_of, heldout_readings, read_showcase, training_readings
+from prefsweep.data_files import present_files
+from prefsweep.dataset import DatasetSpec
+from prefsweep.entries import (
+    content_of,
+    dropped_rows,
+    explained,
+    heldout_readings,
+    read_showcase,
+    training_readings,
+)
 from prefsweep.failures import StageError
 from prefsweep.formats import Content
 from prefsweep.records.base import Record
@@ -26,6 +34,18 @@ class DatasetCounts(Record):
     heldout_clusters: int
     explanations: list[str]
     """What each file was read as."""
+    dropped: dict[str, int]
+    """Reason → rows left out because the data set says so, held-out ones included."""
+    labels: dict[bool, int]
+    """Desirable and undesirable rows, of labelled data."""
+
+    @property
+    def notices(self) -> list[str]:
+        """What a reader of the plan should know about the rows."""
+        lines = list(self.explanations)
+        if self.content == "labelled":
+            lines.append(f"Labels: {self.labels[True]:,} rows desirable, {self.labels[False]:,} undesirable.")
+        return lines + [f"{count:,} rows dropped: {reason}." for reason, count in self.dropped.items()]
 
 
 def check_dataset(spec: DatasetSpec, downloads: Path) -> DatasetCounts | None:
@@ -65,7 +85,9 @@ def check_dataset(spec: DatasetSpec, downloads: Path) -> DatasetCounts | None:
         heldout_rows=split_off + sum(reading.rows for reading in heldout),
         clusters=len(set(trained) - reserved),
         heldout_clusters=len(reserved),
-        explanations=[reading.explanation for reading in [*training, *heldout]],
+        explanations=explained(training) + explained(heldout),
+        dropped=dropped_rows([*training, *heldout]),
+        labels={label: sum(reading.labels[label] for reading in training) for label in (True, False)},
     )
 
 

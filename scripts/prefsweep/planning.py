@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from prefsweep.checking import DatasetCounts, check_dataset
-from prefsweep.dataset import DatasetSpec, SpecError, load_dataset_spec, source_revision
+from prefsweep.data_files import source_revision
+from prefsweep.dataset import DatasetSpec, SpecError, load_dataset_spec
 from prefsweep.estimate import Pace, disk_bytes
 from prefsweep.failures import StageError
 from prefsweep.host import device_for
@@ -120,7 +121,7 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
         tasks=config.evaluate.tasks,
         points=points,
         runs=runs,
-        notices=_notices(config, points, methods),
+        notices=[*_notices(config, points, methods), *(counts.notices if counts else [])],
     )
     return Study(config, methods, model, dataset, plan)
 

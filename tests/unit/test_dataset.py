@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from prefsweep.checking import check_dataset
-from prefsweep.dataset import DatasetSpec, SpecError, load_dataset_spec, local_files, source_revision
+from prefsweep.data_files import local_files, source_revision
+from prefsweep.dataset import DatasetSpec, SpecError, load_dataset_spec
 from prefsweep.failures import StageError
 from prefsweep.yaml_file import YamlError
 

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from prefsweep.failures import StageError
-from prefsweep.rows import Problems, read_rows
+from prefsweep.containers import container_of
+from prefsweep.rows import Problems
 
 
 def read(path: Path, content: str | bytes) -> tuple[list[tuple[int, dict[str, Any]]], list[str]]:
     """The rows of a file with this content and the places of its problems, the folder left out."""
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     problems = Problems()
-    rows = list(read_rows(path, problems))
+    rows = list(container_of(path).rows(problems))
     places = [place.replace(f"{path.parent}/", "") for places in problems.places.values() for place in places]
     return rows, places
 
@@ -105,7 +106,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jsonl")
     for name, words in (("pipe.jsonl", "not a regular file"), ("", "a folder"), ("absent", "no such file")):
         with pytest.raises(StageError, match=words):
-            list(read_rows(tmp_path / name, Problems()))
+            list(container_of(tmp_path / name).rows(Problems()))
 
 
 def test_problems_are_counted_and_the_first_ten_listed(tmp_path: Path) -> None:

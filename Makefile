@@ -5,7 +5,7 @@ ENVS := $(or $(PREFSWEEP_ENVS),.envs)
 WORKFLOW := $(ENVS)/$(DEVICE)/workflow/bin
 DEVELOP := $(ENVS)/cpu/develop/bin
 
-.PHONY: setup demo test check test-unit test-workflow test-slurm test-e2e test-docker develop locks schema clean
+.PHONY: setup demo test check test-unit test-workflow test-slurm test-e2e test-docker bench bench-validate develop locks schema clean
 
 setup: ## create the environments a study needs
 	$(PYTHON) scripts/setup.py --device $(DEVICE)
@@ -39,6 +39,11 @@ test-e2e: develop ## a study of five methods on a tiny model, with the real engi
 
 test-docker: develop ## the CPU image, built and run; an engine is started where none answers and this is root
 	$(DEVELOP)/pytest tests/docker -rs
+
+bench: bench-validate ## what performance claims rest on: benchmarks/results/*.json
+
+bench-validate: develop ## a million rows checked on one core
+	PYTHONPATH=scripts:. $(DEVELOP)/python -m benchmarks.validate
 
 locks: ## resolve envs/*/*.in again
 	$(WORKFLOW)/python scripts/lock.py

@@ -1,21 +1,24 @@
 """A data set checked before any job starts: every row, as a stream, without model or tokenizer."""
 
 from array import array
-from collections.abc import Iterable
 from pathlib import Path
 
-from prefsweep.data_files import present_files
+from prefsweep.containers import Progress
+from prefsweep.data_files import DatasetFiles, present_files
 from prefsweep.dataset import DatasetSpec
 from prefsweep.entries import (
     content_of,
     dropped_rows,
     explained,
     heldout_readings,
+    label_counts,
     read_showcase,
+    require_both_labels,
     training_readings,
 )
 from prefsweep.failures import StageError
 from prefsweep.formats import Content
+from prefsweep.progress import shown
 from prefsweep.records.base import Record
 from prefsweep.rows import SHOWN, Problems
 from prefsweep.splitting import cluster_of, held_out_clusters
@@ -58,8 +61,14 @@ def check_dataset(spec: DatasetSpec, downloads: Path) -> DatasetCounts | None:
     files = present_files(spec, downloads)
     if files is None:
         return None
+    with shown(f"checking {spec.name}", sum(path.stat().st_size for path in files.all)) as progress:
+        return _checked(spec, files, progress)
+
+
+def _checked(spec: DatasetSpec, files: DatasetFiles, progress: Progress | None) -> DatasetCounts:
     problems = Problems()
-    training, heldout = training_readings(spec, files, problems), heldout_readings(spec, files, problems)
+    training = training_readings(spec, files, problems, progress)
+    heldout = heldout_readings(spec, files, problems, progress)
     places: dict[int, str] = {}
     for reading in heldout:
         for row in reading:
@@ -73,26 +82,24 @@ def check_dataset(spec: DatasetSpec, downloads: Path) -> DatasetCounts | None:
             if cluster in places:
                 leaks.append(f"{places[cluster]} has the prompt of {reading.path}:{row.line}")
     read_showcase(spec, files, problems)
+    require_both_labels(training, problems)
     problems.raise_if_any()
     content = content_of(training, has_heldout=bool(heldout))
     raise_if_leaking(leaks)
-    reserved = set(places) or _chosen(trained, spec.heldout_fraction)
+    prompts = set(trained)
+    reserved = set(places) or held_out_clusters(prompts, spec.heldout_fraction)
     split_off = sum(number in reserved for number in trained)
     rows = len(trained) - split_off
     return DatasetCounts(
         content=content,
         rows=rows if spec.limit is None else min(spec.limit, rows),
-        heldout_rows=split_off + sum(reading.rows for reading in heldout),
-        clusters=len(set(trained) - reserved),
+        heldout_rows=split_off + sum(reading.kept for reading in heldout),
+        clusters=sum(number not in reserved for number in prompts),
         heldout_clusters=len(reserved),
         explanations=explained(training) + explained(heldout),
         dropped=dropped_rows([*training, *heldout]),
-        labels={label: sum(reading.labels[label] for reading in training) for label in (True, False)},
+        labels=label_counts(training),
     )
-
-
-def _chosen(clusters: Iterable[int], fraction: float) -> set[int]:
-    return {_number(name) for name in held_out_clusters({f"{number:012x}" for number in clusters}, fraction)}
 
 
 def raise_if_leaking(leaks: list[str]) -> None:

@@ -163,9 +163,8 @@ def _text_kind(path: Path, head: bytes) -> Kind:
 
 
 def _not_rows(path: Path, what: str) -> StageError:
-    return StageError(
-        "data", f"{path}: {what}", "Save it as JSON lines, a JSON array, CSV (all UTF-8) or Parquet; gzip is fine."
-    )
+    remedy = "Save it as JSON lines, a JSON array, CSV (all UTF-8) or Parquet; gzip is fine."
+    return StageError("data", f"{path}: {what}, not rows", remedy)
 
 
 def _is_mapping(path: Path, head: bytes) -> bool:

@@ -49,9 +49,9 @@ def _columns(row: Mapping[str, Any]) -> str:
     return ", ".join(sorted(row)) or "none"
 
 
-def _distance(form: Format, row: Mapping[str, Any]) -> tuple[int, int, int]:
-    missing = form.columns.keys() - row.keys()
-    return len(missing) - len(form.columns.keys() & row.keys()), len(missing), len(form.otherwise(row))
+def _distance(form: Format, row: Mapping[str, Any]) -> int:
+    """Columns that are missing or look otherwise, less those that fit."""
+    return 2 * len((form.columns.keys() - row.keys()) | form.otherwise(row).keys()) - len(form.columns)
 
 
 def _difference(form: Format, row: Mapping[str, Any]) -> str:

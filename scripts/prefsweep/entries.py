@@ -1,7 +1,7 @@
 """A data set's rows in memory, each with its id, its prompt's cluster and its place in the user's file."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -97,6 +97,7 @@ def read_entries(spec: DatasetSpec, files: DatasetFiles, problems: Problems) -> 
     heldout = list(_identified((reading.path, row) for reading in heldout_files for row in reading))
     showcase_files, prompts = read_showcase(spec, files, problems)
     showcase = list(_identified(prompts))
+    require_both_labels(training_files, problems)
     problems.raise_if_any()
     return Entries(
         content=content_of(training_files, has_heldout=files.heldout is not None),
@@ -106,6 +107,21 @@ def read_entries(spec: DatasetSpec, files: DatasetFiles, problems: Problems) -> 
         explanations=explained(training_files) + explained(heldout_files) + explained(showcase_files),
         dropped=dropped_rows(training_files + heldout_files),
     )
+
+
+def label_counts(readings: Iterable[Reading]) -> dict[bool, int]:
+    """Desirable and undesirable rows of all these files."""
+    files = list(readings)
+    return {label: sum(reading.labels[label] for reading in files) for label in (True, False)}
+
+
+def require_both_labels(readings: Sequence[Reading], problems: Problems) -> None:
+    """Note a problem if all labels of a data set are the same: KTO could learn nothing from them."""
+    counts = label_counts(readings)
+    if min(counts.values()) == 0 < max(counts.values()):
+        label = max(counts, key=counts.__getitem__)
+        detail = f"all {counts[label]:,} labels are {str(label).lower()}"
+        problems.add("one label only", readings[0].path, 1, detail)
 
 
 def explained(readings: Iterable[Reading]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,6 @@ class Reading:
         sketches = [(line, adaptation.sketch(row)) for line, row in peeked]
         self.format = detected(self.path, sketches, self.accepted, treatment.scored)
         yield from self._examples(self.format, chain(peeked, rows), adaptation if adaptation else None)
-        self._require_both_labels(self.format)
 
     @property
     def name(self) -> str:
@@ -70,6 +69,11 @@ class Reading:
         kind = "" if str(self.container) == "JSON lines" else f" ({self.container})"
         ratings = f", {self.treatment.ratings}" if self.treatment.ratings else ""
         return f"{self.format.name}{kind}{ratings}"
+
+    @property
+    def kept(self) -> int:
+        """Rows that were not dropped; those with problems, with which nothing goes on, included."""
+        return self.rows - self.dropped.total()
 
     @property
     def explanation(self) -> str:
@@ -97,12 +101,6 @@ class Reading:
         else:
             self.problems.add(problem.kind, self.path, line, str(problem))
 
-    def _require_both_labels(self, form: Format) -> None:
-        counts = sorted(self.labels.items(), key=lambda item: item[1])
-        if form.content == "labelled" and counts[0][1] == 0 < counts[1][1]:
-            detail = f"all {counts[1][1]:,} labels are {str(counts[1][0]).lower()}"
-            self.problems.add("one label only", self.path, 1, detail)
-
 
 def _with_more(form: Format, line: int, row: dict[str, Any]) -> Example:
     """The example of a row with other columns than the format needs: too few, unused ones, a system prompt."""
@@ -117,4 +115,4 @@ def _with_more(form: Format, line: int, row: dict[str, Any]) -> Example:
     if example.messages[0]["role"] == "system":
         raise RowProblem("wrong turns", "a system prompt in the column system and another as the first turn")
     messages = [{"role": "system", "content": text(system, "system")}, *example.messages]
-    return replace(example, messages=messages)
+    return example._replace(messages=messages)

@@ -5,7 +5,7 @@ The shapes themselves are in `shapes/`, one module per family; `detection.py` li
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Content = Literal["pairs", "labelled", "prompts"]
 Turn = dict[str, str]
@@ -15,8 +15,7 @@ Look = Literal["text", "transcript", "turn", "turns", "speeches"]
 """What a value looks like: text, a transcript (`\\n\\nHuman: …`), one turn, a list of turns, a list of lists."""
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(NamedTuple):
     """A row's meaning: a prompt, with two answers for pairs, with one and its label for labelled rows."""
 
     line: int

@@ -28,7 +28,7 @@ def line_rows(stream: BinaryIO, path: Path, problems: Problems) -> Iterator[Row]
     for number, raw in enumerate(stream, 1):
         try:
             value = orjson.loads(raw)
-            sound = type(value) is dict and b"\\u0000" not in raw
+            sound = type(value) is dict and (b"\\" not in raw or b"\\u0000" not in raw)
         except orjson.JSONDecodeError:
             sound = False
         if sound:

@@ -63,8 +63,8 @@ def test_relative_paths_become_absolute_and_survive_json(tmp_path: Path) -> None
     [
         ({"path": "absent.jsonl"}, ("path",), "no such file: "),
         ({"path": "x.jsonl", "heldout": "absent"}, ("heldout",), "heldout: no such file: "),
-        ({}, (), "needs either `path`"),
-        ({"path": "x.jsonl", "hub": "huggingface", "id": "a/b"}, (), "needs either `path`"),
+        ({}, (), "needs one of `path`"),
+        ({"path": "x.jsonl", "hub": "huggingface", "id": "a/b"}, (), "needs one of `path`"),
         ({"hub": "modelscope"}, (), "`hub` needs `id`"),
         ({"hub": "elsewhere", "id": "a/b"}, ("hub",), "huggingface"),
         ({"hub": "huggingface", "id": "../b"}, ("id",), "id: "),

@@ -166,16 +166,20 @@ def _existing(key: str, value: Any, base_dir: Path) -> Any:
     return path
 
 
+_SECTIONS: dict[Any, type[BaseModel]] = {"ratings": Ratings, "scored": Scored, "wheel": Wheel}
+
+
 def _key(detail: Any) -> str:
-    return "".join(f"{part}: " for part in detail["loc"][:2] if part not in ("list[constrained-str]", "function-after"))
+    location = detail["loc"]
+    shown = location[:2] if location and (location[0] in _SECTIONS or location[0] == "policies") else location[:1]
+    return f"{'.'.join(map(str, shown))}: " if shown else ""
 
 
 def _explained(detail: Any) -> str:
     if detail["type"] != "extra_forbidden":
         message = detail["msg"].removeprefix("Value error, ")
         return message if not detail["loc"] else f"{message[0].lower()}{message[1:]}; it is {detail['input']!r}"
-    parts: dict[Any, type[BaseModel]] = {"ratings": Ratings, "scored": Scored, "wheel": Wheel}
-    allowed = list(parts.get(detail["loc"][0], DatasetFile).model_fields)
+    allowed = list(_SECTIONS.get(detail["loc"][0], DatasetFile).model_fields)
     close = get_close_matches(str(detail["loc"][-1]), allowed, n=1)
     hint = f"did you mean {close[0]!r}? Allowed" if close else "allowed"
     return f"unknown key; {hint} here: {', '.join(allowed)}"

@@ -1,6 +1,7 @@
 """Where data comes from, what pins it, and its check before any job starts."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from prefsweep.yaml_file import YamlError
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "config" / "datasets"
+WHEEL = {"package": "p", "version": "1", "sha256": "0" * 64, "member": "p/rows.json", "member_sha256": "0" * 64}
 
 
 def pair(prompt: str, chosen: str = "Yes 😊", rejected: str = "Yes.") -> dict[str, Any]:
@@ -75,12 +77,30 @@ def test_relative_paths_become_absolute_and_survive_json(tmp_path: Path) -> None
         ({"path": "x.jsonl", "limit": "5"}, ("limit",), "valid integer"),
         ({"path": "x.jsonl", "synthetic": "no"}, ("synthetic",), "valid boolean"),
         ({"path": "x.jsonl", "held_out": "x"}, ("held_out",), "did you mean 'heldout'"),
+        ({"path": "x.jsonl", "files": ["a"]}, ("path",), "choose from a folder"),
+        ({"hub": "modelscope", "id": "a/b", "files": ["a"], "split": "b"}, (), "`files` or `split`, not both"),
+        ({"hub": "modelscope", "id": "a/b", "split": "a/b"}, ("split",), "split: "),
+        ({"wheel": WHEEL, "split": "a"}, (), "`split` needs `hub` or a folder"),
+        ({"wheel": WHEEL | {"sha": "a"}}, ("wheel", "sha"), "wheel.sha: unknown key; did you mean 'sha256'"),
+        ({"path": "x.jsonl", "ratings": {"columns": "a"}}, ("ratings", "column"), "ratings.column: field required"),
+        (
+            {"path": "x.jsonl", "ratings": {"column": "a", "desirable_from": 1, "undesirable_to": 2}},
+            ("ratings",),
+            "must be below",
+        ),
+        ({"path": "x.jsonl", "scored": {"rejected": "best"}}, ("scored", "rejected"), "'worst' or 'random'"),
+        ({"path": "x.jsonl", "policies": {"equal": "drop"}}, ("policies", "equal", "[key]"), "'equal_answers'"),
+        ({"path": "x.jsonl", "policies": {"empty_text": "skip"}}, ("policies", "empty_text"), "'error' or 'drop'"),
+        ({"path": "folder", "heldout": "folder"}, ("heldout",), "is a folder; name a file"),
+        ({"path": "pipe"}, ("path",), "is a pipe or device; name a file"),
     ],
 )
 def test_a_faulty_description_names_the_key(
     tmp_path: Path, values: dict[str, Any], location: tuple[str, ...], words: str
 ) -> None:
     write(tmp_path / "x.jsonl", [pair("a")])
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
     with pytest.raises(SpecError) as caught:
         load_dataset_spec(values, SHIPPED, tmp_path)
     assert words in str(caught.value)
@@ -183,6 +203,46 @@ def test_labelled_rows_need_held_out_pairs(tmp_path: Path) -> None:
     counts = check_dataset(spec_of(tmp_path, path="x.jsonl", heldout="h.jsonl"), tmp_path)
     assert counts is not None
     assert (counts.content, counts.rows) == ("labelled", 2)
+
+
+def test_labels_of_one_kind_are_refused_over_all_files(tmp_path: Path) -> None:
+    write(tmp_path / "h.jsonl", [pair("c"), pair("d")])
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    write(folder / "0.jsonl", [labelled("a", True), labelled("b", True)])
+    spec = spec_of(tmp_path, path="shards", heldout="h.jsonl")
+    with pytest.raises(StageError, match="all 2 labels are true"):
+        check_dataset(spec, tmp_path)
+    write(folder / "1.jsonl", [labelled("a", False)])
+    counts = check_dataset(spec, tmp_path)
+    assert counts is not None
+    assert counts.labels == {True: 2, False: 1}
+    assert counts.notices == [
+        "2 files from 0.jsonl on: read as ms-swift messages + label, 3 rows",
+        "h.jsonl: read as ms-swift messages + rejected_response, 2 rows",
+        "Labels: 2 rows desirable, 1 undesirable.",
+    ]
+
+
+def test_dropped_rows_are_counted_and_nowhere_else(tmp_path: Path) -> None:
+    rows = [pair(str(number)) for number in range(8)]
+    write(tmp_path / "x.jsonl", [*rows, pair("a", "same", "same"), pair("b", " ")])
+    write(tmp_path / "h.jsonl", [pair("y"), pair("z"), pair("c", "same", "same")])
+    policies = {"equal_answers": "drop", "empty_text": "drop"}
+    counts = check_dataset(spec_of(tmp_path, path="x.jsonl", heldout="h.jsonl", policies=policies), tmp_path)
+    assert counts is not None
+    assert counts.dropped == {"equal answers": 2, "empty text": 1}
+    assert (counts.rows, counts.heldout_rows) == (8, 2)
+    assert counts.notices[-2:] == ["2 rows dropped: equal answers.", "1 rows dropped: empty text."]
+
+
+def test_shards_are_of_one_format(tmp_path: Path) -> None:
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    write(folder / "0.jsonl", [pair("a")])
+    write(folder / "1.jsonl", [{"prompt": "b", "chosen": "c", "rejected": "d"}])
+    with pytest.raises(StageError, match=r"different formats: 0.jsonl: .*, 1 row; 1.jsonl: read as TRL standard"):
+        check_dataset(spec_of(tmp_path, path="shards"), tmp_path)
 
 
 def test_too_few_prompts_cannot_be_split(tmp_path: Path) -> None:

@@ -176,12 +176,6 @@ def test_a_label_is_a_boolean(tmp_path: Path, label: object) -> None:
     assert f"label is {label!r}, not true or false" in reading.problems.places["wrong label"][0]
 
 
-def test_labels_of_one_kind_are_refused(tmp_path: Path) -> None:
-    _, reading = read(tmp_path, [GOOD_LABEL, GOOD_LABEL])
-    assert reading.problems.counts == {"one label only": 1}
-    assert "all 2 labels are true" in reading.problems.places["one label only"][0]
-
-
 def test_rejected_dialogue_must_share_the_prompt(tmp_path: Path) -> None:
     row = {"messages": GOOD["messages"], "rejected_messages": [user("Other?"), assistant("Hello.")]}
     _, reading = read(tmp_path, [row])

@@ -5,7 +5,7 @@ ENVS := $(or $(PREFSWEEP_ENVS),.envs)
 WORKFLOW := $(ENVS)/$(DEVICE)/workflow/bin
 DEVELOP := $(ENVS)/cpu/develop/bin
 
-.PHONY: setup demo test check test-unit test-workflow test-slurm test-e2e test-docker bench bench-validate develop locks schema clean
+.PHONY: setup demo test check test-unit test-workflow test-faults test-slurm test-e2e test-docker bench bench-validate develop locks schema clean
 
 setup: ## create the environments a study needs
 	$(PYTHON) scripts/setup.py --device $(DEVICE)
@@ -17,7 +17,7 @@ demo: ## five methods and the base model, on this machine's CPU, in minutes
 develop:
 	$(PYTHON) scripts/setup.py --device cpu workflow develop
 
-test: check test-unit test-workflow test-slurm test-e2e test-docker ## all that CI runs
+test: check test-unit test-workflow test-faults test-slurm test-e2e test-docker ## all that CI runs
 
 check: develop ## lint, format, types
 	$(DEVELOP)/ruff check
@@ -30,6 +30,9 @@ test-unit: develop ## the library, module by module
 
 test-workflow: develop ## what the DAG promises, with stub engines
 	$(DEVELOP)/pytest tests/workflow
+
+test-faults: develop ## faults and bad input, as a user meets them
+	$(DEVELOP)/pytest tests/faults -n auto
 
 test-slurm: develop ## a study on a real Slurm on this machine, with stub engines; as root
 	$(DEVELOP)/pytest tests/slurm

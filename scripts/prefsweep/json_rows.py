@@ -42,7 +42,7 @@ def _doubtful(raw: bytes, offset: int, number: int, path: Path, problems: Proble
     text = text_of(raw, offset, number, path, problems)
     if text and not text.isspace():
         try:
-            value = _DECODER.decode(text)
+            value = _DECODER.decode(text.rstrip("\r\n"))
         except json.JSONDecodeError as error:
             problems.add("invalid JSON", path, number, error.msg, error.colno)
         except (ValueError, RecursionError) as error:

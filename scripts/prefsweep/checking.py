@@ -1,6 +1,7 @@
 """A data set checked before any job starts: every row, as a stream, without model or tokenizer."""
 
 from array import array
+from contextlib import suppress
 from pathlib import Path
 
 from prefsweep.containers import Progress
@@ -17,6 +18,7 @@ from prefsweep.entries import (
     training_readings,
 )
 from prefsweep.failures import StageError
+from prefsweep.files import sha256_of_json
 from prefsweep.formats import Content
 from prefsweep.progress import shown
 from prefsweep.records.base import Record
@@ -49,6 +51,30 @@ class DatasetCounts(Record):
         if self.content == "labelled":
             lines.append(f"Labels: {self.labels[True]:,} rows desirable, {self.labels[False]:,} undesirable.")
         return lines + [f"{count:,} rows dropped: {reason}." for reason, count in self.dropped.items()]
+
+
+LARGE_BYTES = 50_000_000
+"""From here on checking takes long enough, half a second, to be worth remembering."""
+
+
+def check_once(spec: DatasetSpec, downloads: Path, revision: str, code: str) -> DatasetCounts | None:
+    """`check_dataset`, whose result for large files is kept below `downloads`.
+
+    `revision` is the data's `source_revision`, `code` anything that changes when the code that checks does. A
+    change of either, or of a file's path, size or time, checks again. Problems are never remembered.
+    """
+    files = present_files(spec, downloads)
+    sizes = {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files.all} if files else {}
+    if sum(size for size, _ in sizes.values()) < LARGE_BYTES:
+        return check_dataset(spec, downloads)
+    kept = downloads / "checked" / f"{sha256_of_json([revision, code, sizes])[:16]}.json"
+    with suppress(FileNotFoundError, ValueError):
+        return DatasetCounts.read(kept)
+    counts = check_dataset(spec, downloads)
+    if counts:
+        with suppress(OSError):  # where nothing can be written, checking again costs nothing but time
+            counts.write(kept)
+    return counts
 
 
 def check_dataset(spec: DatasetSpec, downloads: Path) -> DatasetCounts | None:

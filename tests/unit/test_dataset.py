@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from prefsweep.checking import check_dataset
+from prefsweep import checking
+from prefsweep.checking import DatasetCounts, check_dataset, check_once
 from prefsweep.data_files import local_files, source_revision
 from prefsweep.dataset import DatasetSpec, SpecError, load_dataset_spec
 from prefsweep.failures import StageError
@@ -243,6 +244,44 @@ def test_shards_are_of_one_format(tmp_path: Path) -> None:
     write(folder / "1.jsonl", [{"prompt": "b", "chosen": "c", "rejected": "d"}])
     with pytest.raises(StageError, match=r"different formats: 0.jsonl: .*, 1 row; 1.jsonl: read as TRL standard"):
         check_dataset(spec_of(tmp_path, path="shards"), tmp_path)
+
+
+def test_the_check_of_large_files_is_remembered_until_anything_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks: list[str] = []
+
+    def counted(spec: DatasetSpec, downloads: Path) -> DatasetCounts | None:
+        checks.append(spec.name)
+        return check_dataset(spec, downloads)
+
+    def check(revision: str = "r", code: str = "c", name: str = "x.jsonl") -> DatasetCounts | None:
+        return check_once(spec_of(tmp_path, path=name), tmp_path / "downloads", revision, code)
+
+    monkeypatch.setattr(checking, "check_dataset", counted)
+    write(tmp_path / "x.jsonl", [pair(str(number)) for number in range(9)])
+    check(), check()
+    assert len(checks) == 2
+    assert not (tmp_path / "downloads").exists()
+    monkeypatch.setattr(checking, "LARGE_BYTES", 100)
+    first = check()
+    assert check() == first
+    assert len(checks) == 3
+    check(revision="other")
+    check(code="other")
+    os.utime(tmp_path / "x.jsonl", ns=(0, 0))
+    check()
+    check(name=str(write(tmp_path / "y.jsonl", [pair(str(number)) for number in range(9)])))
+    assert len(checks) == 7
+    for kept in (tmp_path / "downloads" / "checked").iterdir():
+        kept.write_text("{")
+    assert check() == first
+    assert len(checks) == 8
+    write(tmp_path / "x.jsonl", [pair(str(number), "a", "a") for number in range(9)])
+    for _ in range(2):
+        with pytest.raises(StageError):
+            check(revision="faulty")
+    assert len(checks) == 10
 
 
 def test_too_few_prompts_cannot_be_split(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from prefsweep.code import imported_modules
-from prefsweep.data_files import local_files, present_files
+from prefsweep.data_files import local_files, users_files
 from prefsweep.environments import SetupError, ensure, lock_of, python_of
 from prefsweep.failures import StageError
 from prefsweep.host import check_cuda, check_shared_memory, check_writable
@@ -60,9 +60,7 @@ SHARED = STUDY.jobs_per_gpu > 1 and workflow.local_exec
 TRAIN_GPUS = 0 if SHARED else GPUS
 SHARING = f" --together {STUDY.jobs_per_gpu}" if DEVICE == "cuda" else ""
 TRAIN_THREADS = min(workflow.cores, 4)
-# What is fetched is pinned by a revision or hashes, which are part of every run's identity.
-PRESENT = None if STUDY.dataset.remote else present_files(STUDY.dataset, PLACES.downloads)
-DATA_FILES = [os.path.relpath(path) for path in PRESENT.all] if PRESENT else []
+DATA_FILES = [os.path.relpath(path) for path in users_files(STUDY.dataset)]
 TASKS = task_files(STUDY.plan.tasks, PLACES.tasks)
 TASK_FILES = [os.path.relpath(task) for task in TASKS if task.endswith(".yaml")]
 

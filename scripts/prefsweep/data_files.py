@@ -52,6 +52,12 @@ def present_files(spec: DatasetSpec, downloads: Path) -> DatasetFiles | None:
     return DatasetFiles(training=training, heldout=spec.heldout, showcase=showcase) if training else None
 
 
+def users_files(spec: DatasetSpec) -> list[Path]:
+    """The files a user may edit; what is fetched is pinned by a revision or by hashes, which name every run."""
+    training = shards(spec.path, spec.patterns) if spec.path else []
+    return [*training, *(path for path in (spec.heldout, spec.showcase) if isinstance(path, Path))]
+
+
 def shards(place: Path, patterns: list[str] | None) -> list[Path]:
     """A file itself, or the data files of a folder, sorted, that match any of the patterns."""
     if not place.is_dir():

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from prefsweep.data_files import local_files, present_files, source_revision
+from prefsweep.data_files import local_files, present_files, source_revision, users_files
 from prefsweep.dataset import DatasetSpec, load_dataset_spec
 from prefsweep.failures import StageError
 from prefsweep.files import sha256_of
@@ -64,6 +64,13 @@ def test_all_data_files_of_a_folder_are_meant(folder: Path) -> None:
     ]
 
 
+def test_a_user_may_edit_local_files_only(folder: Path) -> None:
+    own = {"heldout": "rows/test.csv", "showcase": ["Hi?"]}
+    spec = spec_of(folder, path="rows", split="train", **own)
+    assert [path.name for path in users_files(spec)][-2:] == ["a.jsonl", "test.csv"]
+    assert users_files(spec_of(folder, hub="huggingface", id="a/b", **own)) == [folder / "rows" / "test.csv"]
+
+
 def test_a_split_is_known_by_the_names_its_files_usually_have(folder: Path) -> None:
     train = ["data/train-00000.parquet", "data/train-00001.parquet", "train.jsonl.gz", "train/a.jsonl"]
     assert names(spec_of(folder, path="rows", split="train"), folder) == train
@@ -100,6 +107,7 @@ def test_a_wheels_file_is_fetched_once(wheel: dict[str, str], tmp_path: Path, mo
     spec = spec_of(tmp_path, wheel=wheel)
     assert spec.described_source == "wheel: tiny-rows==1.0"
     assert present_files(spec, tmp_path / "downloads") is None
+    assert users_files(spec) == []
     (path,) = local_files(spec, tmp_path / "downloads").training
     assert len(json.loads(path.read_text())) == 9
     assert sha256_of(path) == wheel["member_sha256"]

@@ -138,6 +138,9 @@ def preflight(rule_names):
         if subprocess.run(fetch).returncode:
             sys.exit(2)
         local_files(STUDY.dataset, PLACES.downloads)
+        if STUDY.plan.data.rows is None:
+            # Data that had to be fetched could not be checked before: it is now, before the first job.
+            plan_study(Path(STUDY_FILE), json.loads(OVERRIDES), PLACES)
 
 
 # Which environments a rule's jobs run in, beside the workflow's own.
@@ -157,5 +160,5 @@ onstart:
             named = {job.resources.get("slurm_partition") for job in jobs}
             check_partitions(named - {None, ""})
         preflight({job.rule.name for job in workflow.dag.needrun_jobs()})
-    except (SetupError, StageError) as error:
+    except (ValueError, SetupError, StageError) as error:
         refuse(error)

@@ -8,8 +8,8 @@ import pytest
 
 from tests.workflow.conftest import STUDY, Project, new_project
 
-SOON_SECONDS = 20
-"""Well above what a refusal takes on two busy cores, well below any training."""
+SOON_SECONDS = 60
+"""Many times what a refusal takes, even on two busy cores: it tells a refusal from a training or a hang."""
 
 
 @dataclass

@@ -14,6 +14,7 @@ from prefsweep.dataset import load_dataset_spec
 from prefsweep.preparation import prepare
 from prefsweep.rows import SHOWN
 from tests.faults.conftest import Planning
+from tests.hub_server import REVISION, serving_hub
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL_DATA = ROOT.parent / "shared" / "data" / "dpo_en_demo.json"
@@ -226,6 +227,19 @@ def test_d13_a_path_is_never_looked_up_on_a_hub(planning: Planning, tmp_path: Pa
     status, output = planning.outcome('{path: "x#5.jsonl"}', "plan", **environment)
     assert status == 0, output
     assert not canary.exists()
+
+
+def test_rows_from_a_hub_are_checked_before_the_first_job(planning: Planning, tmp_path: Path) -> None:
+    repository = tmp_path / "hub" / "owner" / "pairs"
+    repository.mkdir(parents=True)
+    write(repository, [*GOOD, pair("a", "same", "same")], "train.jsonl")
+    dataset = f"{{hub: huggingface, id: owner/pairs, revision: {REVISION}, split: train}}"
+    with serving_hub(tmp_path / "hub") as hub:
+        environment = {"HF_ENDPOINT": hub.url, "HF_HUB_CACHE": str(tmp_path / "cache"), "HF_HUB_DISABLE_TELEMETRY": "1"}
+        status, output = planning.outcome(dataset, "all", **environment)
+    assert status == 2, output
+    assert "train.jsonl:13: chosen and rejected are both 'same'" in output
+    assert "rule prepare" not in output
 
 
 def test_d14_special_tokens_in_content_are_found(planning: Planning) -> None:

@@ -237,6 +237,14 @@ def test_dropped_rows_are_counted_and_nowhere_else(tmp_path: Path) -> None:
     assert counts.notices[-2:] == ["2 rows dropped: equal answers.", "1 rows dropped: empty text."]
 
 
+def test_dropping_every_row_is_an_error(tmp_path: Path) -> None:
+    write(tmp_path / "x.jsonl", [{"prompt": "a", "completion": "b", "stars": 3}] * 3)
+    write(tmp_path / "h.jsonl", [pair("y"), pair("z")])
+    ratings = {"column": "stars", "desirable_from": 4, "undesirable_to": 2}
+    with pytest.raises(StageError, match=r"no training rows remain \(dropped: 3 rated between\)"):
+        check_dataset(spec_of(tmp_path, path="x.jsonl", heldout="h.jsonl", ratings=ratings), tmp_path)
+
+
 def test_shards_are_of_one_format(tmp_path: Path) -> None:
     folder = tmp_path / "shards"
     folder.mkdir()

@@ -58,4 +58,5 @@ class Scored(BaseModel):
 
 
 def _is_score(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether a value is a number; true, false and NaN are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value

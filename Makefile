@@ -5,7 +5,7 @@ ENVS := $(or $(PREFSWEEP_ENVS),.envs)
 WORKFLOW := $(ENVS)/$(DEVICE)/workflow/bin
 DEVELOP := $(ENVS)/cpu/develop/bin
 
-.PHONY: setup demo test check test-unit test-workflow test-slurm test-e2e test-docker test-gpu develop locks schema clean
+.PHONY: setup demo test check test-unit test-workflow test-faults test-slurm test-e2e test-docker test-gpu bench bench-validate develop locks schema clean
 
 setup: ## create the environments a study needs
 	$(PYTHON) scripts/setup.py --device $(DEVICE)
@@ -17,7 +17,7 @@ demo: ## five methods and the base model, on this machine's CPU, in minutes
 develop:
 	$(PYTHON) scripts/setup.py --device cpu workflow develop
 
-test: check test-unit test-workflow test-slurm test-e2e test-docker ## all that CI runs
+test: check test-unit test-workflow test-faults test-slurm test-e2e test-docker ## all that CI runs
 
 check: develop ## lint, format, types
 	$(DEVELOP)/ruff check
@@ -31,6 +31,9 @@ test-unit: develop ## the library, module by module
 test-workflow: develop ## what the DAG promises, with stub engines
 	$(DEVELOP)/pytest tests/workflow
 
+test-faults: develop ## faults and bad input, as a user meets them
+	$(DEVELOP)/pytest tests/faults -n auto
+
 test-slurm: develop ## a study on a real Slurm on this machine, with stub engines; as root
 	$(DEVELOP)/pytest tests/slurm
 
@@ -42,6 +45,11 @@ test-docker: develop ## the CPU image, built and run; an engine is started where
 
 test-gpu: develop ## a study of five methods in bfloat16 on this machine's GPU; no part of `make test`
 	PREFSWEEP_DEVICE=cuda $(DEVELOP)/pytest tests/gpu -rs
+
+bench: bench-validate ## what performance claims rest on: benchmarks/results/*.json
+
+bench-validate: develop ## a million rows checked on one core
+	PYTHONPATH=scripts:. $(DEVELOP)/python -m benchmarks.validate
 
 locks: ## resolve envs/*/*.in again
 	$(WORKFLOW)/python scripts/lock.py

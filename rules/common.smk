@@ -9,7 +9,7 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from prefsweep.code import imported_modules
-from prefsweep.dataset import local_files, present_files
+from prefsweep.data_files import local_files, users_files
 from prefsweep.environments import SetupError, ensure, lock_of, python_of
 from prefsweep.failures import StageError
 from prefsweep.host import check_cuda, check_shared_memory, check_writable
@@ -60,9 +60,7 @@ SERVING_GPUS = GPUS * STUDY.plan.generate.tensor_parallel
 SHARED = STUDY.jobs_per_gpu > 1 and workflow.local_exec
 SHARING = f" --together {STUDY.jobs_per_gpu}" if DEVICE == "cuda" else ""
 TRAIN_THREADS = min(workflow.cores, 4)
-# Files from a hub are pinned by their revision, which is part of every run's identity.
-PRESENT = None if STUDY.dataset.hub else present_files(STUDY.dataset, PLACES.downloads)
-DATA_FILES = [os.path.relpath(path) for path in PRESENT.all] if PRESENT else []
+DATA_FILES = [os.path.relpath(path) for path in users_files(STUDY.dataset)]
 TASKS = task_files(STUDY.plan.tasks, PLACES.tasks)
 TASK_FILES = [os.path.relpath(task) for task in TASKS if task.endswith(".yaml")]
 
@@ -146,6 +144,9 @@ def preflight(rule_names):
         if subprocess.run(fetch).returncode:
             sys.exit(2)
         local_files(STUDY.dataset, PLACES.downloads)
+        if STUDY.plan.data.rows is None:
+            # Data that had to be fetched could not be checked before: it is now, before the first job.
+            plan_study(Path(STUDY_FILE), json.loads(OVERRIDES), PLACES)
 
 
 # Which environments a rule's jobs run in, beside the workflow's own.
@@ -165,5 +166,5 @@ onstart:
             named = {job.resources.get("slurm_partition") for job in jobs}
             check_partitions(named - {None, ""})
         preflight({job.rule.name for job in workflow.dag.needrun_jobs()})
-    except (SetupError, StageError) as error:
+    except (ValueError, SetupError, StageError) as error:
         refuse(error)

@@ -35,6 +35,7 @@ rule prepare:
     localrule: True
     params:
         dataset=json.dumps(STUDY.config.dataset),
+        revision=STUDY.plan.data.revision,
         max_length=STUDY.max_length,
         directory=subpath(output.audit, parent=True),
     message:

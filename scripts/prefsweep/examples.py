@@ -1,110 +1,118 @@
-"""A file as examples: detect its format from the first rows, say what it was taken for, check every row."""
+"""A file as examples: tell its format from the first rows, say what it was taken for, check every row."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from prefsweep.failures import StageError
-from prefsweep.formats import FORMATS, Content, Example, Format, refuse_unsupported
-from prefsweep.rows import Problems, Row, RowProblem, read_rows
+from prefsweep.adaptation import BETWEEN, Adaptation, Ratings
+from prefsweep.chats import refuse_unsupported, text
+from prefsweep.containers import Container, Progress, container_of
+from prefsweep.detection import PEEKED, detected
+from prefsweep.formats import Content, Example, Format
+from prefsweep.rows import Droppable, Problems, Row, RowProblem, policy_of
+from prefsweep.shapes.scored import Scored
 
-_PEEKED = 100
-"""Rows among which one must show the format: the first few may be the faulty ones."""
+
+@dataclass(frozen=True)
+class Treatment:
+    """What a dataset file says about how its rows are read."""
+
+    columns: dict[str, str] = field(default_factory=dict)
+    """Our column names → the file's, for files with other headings; columns left out are not read."""
+    delete: str = ""
+    """Characters removed from every text."""
+    ratings: Ratings | None = None
+    scored: Scored = field(default_factory=Scored)
+    dropped: frozenset[Droppable] = frozenset()
+    """Kinds of problem whose rows are dropped and counted instead of refused."""
 
 
 @dataclass
 class Reading:
     """One pass over a file: iterate to get its examples; problems go to `problems`, the rest is counted here.
 
-    Iterating raises StageError when the file is not readable or no accepted format fits its first rows.
+    Iterating raises StageError when the file is not readable, or not one accepted format fits its first rows.
     """
 
     path: Path
     accepted: Collection[Content]
     problems: Problems
-    columns: dict[str, str] = field(default_factory=dict)
-    """Our column names → the file's, for files with other headings; columns left out are not read."""
-    deleted: str = ""
-    """Characters removed from every text."""
+    treatment: Treatment = Treatment()
+    progress: Progress | None = None
     rows: int = 0
+    container: Container | None = None
     format: Format | None = None
     labels: dict[bool, int] = field(default_factory=lambda: {True: 0, False: 0})
+    dropped: Counter[str] = field(default_factory=Counter)
+    """Reason → rows that are left out because the data set says so."""
 
     def __iter__(self) -> Iterator[Example]:
-        rows = self._adapted(read_rows(self.path, self.problems))
-        peeked = list(islice(rows, _PEEKED))
+        self.container = container_of(self.path)
+        treatment = self.treatment
+        adaptation = Adaptation(treatment.columns, treatment.delete, treatment.ratings, self.container.typed)
+        rows = self.container.rows(self.problems, self.progress)
+        peeked = list(islice(rows, PEEKED))
         if not peeked:
             return
-        self.format = self._detected(peeked)
-        for line, row in chain(peeked, rows):
-            self.rows += 1
-            try:
-                example = self._example(self.format, line, row)
-            except RowProblem as problem:
-                self.problems.add(problem.kind, self.path, line, str(problem))
-                continue
-            if example.desirable is not None:
-                self.labels[example.desirable] += 1
-            yield example
-        self._require_both_labels(self.format)
+        sketches = [(line, adaptation.sketch(row)) for line, row in peeked]
+        self.format = detected(self.path, sketches, self.accepted, treatment.scored)
+        yield from self._examples(self.format, chain(peeked, rows), adaptation if adaptation else None)
+
+    @property
+    def name(self) -> str:
+        """What the file was taken for, without its rows."""
+        if not self.format or not self.container:
+            return "nothing"
+        kind = "" if str(self.container) == "JSON lines" else f" ({self.container})"
+        ratings = f", {self.treatment.ratings}" if self.treatment.ratings else ""
+        return f"{self.format.name}{kind}{ratings}"
+
+    @property
+    def kept(self) -> int:
+        """Rows that were not dropped; those with problems, with which nothing goes on, included."""
+        return self.rows - self.dropped.total()
 
     @property
     def explanation(self) -> str:
         """One line for people: what the file was taken for."""
-        name = self.format.name if self.format else "nothing"
-        return f"{self.path.name}: read as {name}, {self.rows:,} {'row' if self.rows == 1 else 'rows'}"
+        return f"{self.path.name}: read as {self.name}, {self.rows:,} {'row' if self.rows == 1 else 'rows'}"
 
-    def _adapted(self, rows: Iterator[Row]) -> Iterator[Row]:
-        if not self.columns and not self.deleted:
-            yield from rows
-            return
+    def _examples(self, form: Format, rows: Iterator[Row], adaptation: Adaptation | None) -> Iterator[Example]:
+        columns, make = form.columns.keys(), form.example
         for line, row in rows:
-            if self.columns:
-                row = {ours: row[theirs] for ours, theirs in self.columns.items() if theirs in row}
-            yield line, _without(self.deleted, row)
+            self.rows += 1
+            try:
+                if adaptation:
+                    row = adaptation.apply(row)
+                example = make(line, row) if row.keys() == columns else _with_more(form, line, row)
+            except RowProblem as problem:
+                self._note(problem, line)
+                continue
+            if example.desirable is not None:
+                self.labels[example.desirable] += 1
+            yield example
 
-    def _detected(self, rows: list[Row]) -> Format:
-        candidates = [form for form in FORMATS if form.content in self.accepted]
-        for line, row in rows:
-            matching = [form for form in candidates if form.columns <= row.keys()]
-            if "label" in row and len({form.content for form in matching} - {"prompts"}) > 1:
-                what = "has a label and a rejected answer"
-                raise StageError("data", f"{self.path}:{line}: {what}", "Keep one of the two columns.")
-            if matching:
-                return matching[0]
-        line, row = rows[0]
-        columns = ", ".join(sorted(row)) or "none"
-        known = "; ".join(" + ".join(sorted(form.columns)) for form in candidates)
-        raise StageError(
-            "data",
-            f"{self.path}:{line}: the columns ({columns}) fit no known format",
-            f"Expected here: {known}. Name other headings under `columns` in the dataset file.",
-        )
-
-    @staticmethod
-    def _example(form: Format, line: int, row: dict[str, Any]) -> Example:
-        if len(row) != len(form.columns) or row.keys() != form.columns:
-            missing = form.columns - row.keys()
-            if missing:
-                raise RowProblem("missing field", f"no {' and no '.join(sorted(missing))}")
-            refuse_unsupported(row)
-        return form.example(line, row)
-
-    def _require_both_labels(self, form: Format) -> None:
-        counts = sorted(self.labels.items(), key=lambda item: item[1])
-        if form.content == "labelled" and counts[0][1] == 0 < counts[1][1]:
-            detail = f"all {counts[1][1]:,} labels are {str(counts[1][0]).lower()}"
-            self.problems.add("one label only", self.path, 1, detail)
+    def _note(self, problem: RowProblem, line: int) -> None:
+        if problem.kind == BETWEEN or policy_of(problem.kind) in self.treatment.dropped:
+            self.dropped[problem.kind] += 1
+        else:
+            self.problems.add(problem.kind, self.path, line, str(problem))
 
 
-def _without(characters: str, value: Any) -> Any:
-    """A JSON value with these characters removed from every text in it, keys excepted."""
-    if isinstance(value, str):
-        return value.translate(dict.fromkeys(map(ord, characters)))
-    if isinstance(value, list):
-        return [_without(characters, item) for item in value]
-    if isinstance(value, dict):
-        return {key: _without(characters, item) for key, item in value.items()}
-    return value
+def _with_more(form: Format, line: int, row: dict[str, Any]) -> Example:
+    """The example of a row with other columns than the format needs: too few, unused ones, a system prompt."""
+    missing = form.columns.keys() - row.keys()
+    if missing:
+        raise RowProblem("missing field", f"no {' and no '.join(sorted(missing))}")
+    refuse_unsupported(row)
+    example = form.example(line, row)
+    system = row.get("system")
+    if not system:
+        return example
+    if example.messages[0]["role"] == "system":
+        raise RowProblem("wrong turns", "a system prompt in the column system and another as the first turn")
+    messages = [{"role": "system", "content": text(system, "system")}, *example.messages]
+    return example._replace(messages=messages)

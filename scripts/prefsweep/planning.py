@@ -6,8 +6,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from prefsweep.checking import DatasetCounts, check_dataset
-from prefsweep.dataset import DatasetSpec, SpecError, load_dataset_spec, source_revision
+from prefsweep.checking import DatasetCounts, check_once
+from prefsweep.code import code_revision
+from prefsweep.data_files import source_revision
+from prefsweep.dataset import DatasetSpec, SpecError, load_dataset_spec
 from prefsweep.estimate import Pace, disk_bytes
 from prefsweep.failures import StageError
 from prefsweep.host import device_for
@@ -85,7 +87,8 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
     for point in points:
         if point.method != BASE:
             check_batches(point.settings)
-    counts = check_dataset(dataset, places.downloads)
+    code = code_revision(places.root / "scripts" / "prepare.py")
+    counts = check_once(dataset, places.downloads, inputs.data_revision, code)
     _check_data_form(file, points, methods, counts)
     runs = _runs(config, points, methods, counts, model, places)
     if len(runs) > config.max_runs:
@@ -120,7 +123,7 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
         tasks=config.evaluate.tasks,
         points=points,
         runs=runs,
-        notices=_notices(config, points, methods),
+        notices=[*_notices(config, points, methods), *(counts.notices if counts else [])],
     )
     return Study(config, methods, model, dataset, plan)
 

@@ -7,7 +7,8 @@ from jinja2 import TemplateError
 
 from prefsweep.audit import DataAudit, audited
 from prefsweep.chat import ChatTokenizer
-from prefsweep.dataset import DatasetSpec, local_files
+from prefsweep.data_files import local_files
+from prefsweep.dataset import DatasetSpec
 from prefsweep.entries import Entries, Entry, read_entries
 from prefsweep.files import write_jsonl
 from prefsweep.records.base import FileHash, Record, hashed_files

@@ -8,12 +8,15 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from prefsweep.failures import StageError
 from prefsweep.files import sha256_of_json
 from prefsweep.formats import Example, Turn
 from prefsweep.records.data import Half
 
+Cluster = TypeVar("Cluster", str, int)
+"""A cluster's 12 hexadecimal digits, or the number they are: both sort alike."""
 NGRAM_WORDS = 13
 COMMON_NGRAM = 10
 """A 13-gram in more training prompts than this is a template, not a leak (Brown et al. 2020, appendix C)."""
@@ -24,8 +27,10 @@ _WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+")
 
 def normalised_prompt(messages: list[Turn]) -> str:
     """A prompt without system turns, differences of case, width and white space, and closing punctuation."""
-    text = "\n".join(turn["content"] for turn in messages if turn["role"] != "system")
-    text = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    text = "\n".join([turn["content"] for turn in messages if turn["role"] != "system"])
+    text = unicodedata.normalize("NFKC", text).casefold().strip()
+    if "  " in text or not text.isprintable():  # the only white space that is printable is the space
+        text = " ".join(text.split())
     return text.rstrip(".!?…。 ") or text
 
 
@@ -47,7 +52,7 @@ def row_ids(examples: Iterable[Example]) -> Iterator[tuple[str, bool]]:
         yield (sha256_of_json([content, occurrence])[:12] if occurrence else content), occurrence > 0
 
 
-def held_out_clusters(clusters: Collection[str], fraction: float) -> set[str]:
+def held_out_clusters(clusters: Collection[Cluster], fraction: float) -> set[Cluster]:
     """The share of distinct clusters to hold out: at least two, one for each half.
 
     Raises StageError when fewer than three distinct prompts leave nothing to train on.

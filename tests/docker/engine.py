@@ -96,7 +96,9 @@ def install_packages(*names: str) -> None:
         raise EngineMissing(f"{' '.join(names)} cannot be installed: this is not Debian or Ubuntu")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for step in (["update"], ["install", "--yes", *names]):
-        done = subprocess.run(["apt-get", "-qq", *step], env=environment, capture_output=True, text=True)
+        done = subprocess.run(
+            ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", *step], env=environment, capture_output=True, text=True
+        )
         if done.returncode:
             raise EngineMissing(f"apt-get {' '.join(step)} failed:\n{done.stderr[-500:]}")
 

@@ -71,8 +71,9 @@ def _install(daemons: Sequence[str], packages: Sequence[str]) -> None:
         pytest.skip(f"{', '.join(daemons)} are not installed, and there is no apt-get to install them with")
     # Run level 1: the packages' own daemons are not to be started.
     quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
-    for command in (install, ["apt-get", "update"], install):
+    apt = ["apt-get", "-o", "DPkg::Lock::Timeout=300"]  # somebody else's installation is waited for
+    install = [*apt, "install", "--yes", "--no-install-recommends", *packages]
+    for command in (install, [*apt, "update"], install):
         outcome = subprocess.run(command, env=quiet, capture_output=True, text=True)
         if command is install and outcome.returncode == 0:
             return

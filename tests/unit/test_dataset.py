@@ -1,18 +1,22 @@
 """Where data comes from, what pins it, and its check before any job starts."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from prefsweep.checking import check_dataset
-from prefsweep.dataset import DatasetSpec, SpecError, load_dataset_spec, local_files, source_revision
+from prefsweep import checking
+from prefsweep.checking import DatasetCounts, check_dataset, check_once
+from prefsweep.data_files import local_files, source_revision
+from prefsweep.dataset import DatasetSpec, SpecError, load_dataset_spec
 from prefsweep.failures import StageError
 from prefsweep.yaml_file import YamlError
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "config" / "datasets"
+WHEEL = {"package": "p", "version": "1", "sha256": "0" * 64, "member": "p/rows.json", "member_sha256": "0" * 64}
 
 
 def pair(prompt: str, chosen: str = "Yes 😊", rejected: str = "Yes.") -> dict[str, Any]:
@@ -62,8 +66,8 @@ def test_relative_paths_become_absolute_and_survive_json(tmp_path: Path) -> None
     [
         ({"path": "absent.jsonl"}, ("path",), "no such file: "),
         ({"path": "x.jsonl", "heldout": "absent"}, ("heldout",), "heldout: no such file: "),
-        ({}, (), "needs either `path`"),
-        ({"path": "x.jsonl", "hub": "huggingface", "id": "a/b"}, (), "needs either `path`"),
+        ({}, (), "needs one of `path`"),
+        ({"path": "x.jsonl", "hub": "huggingface", "id": "a/b"}, (), "needs one of `path`"),
         ({"hub": "modelscope"}, (), "`hub` needs `id`"),
         ({"hub": "elsewhere", "id": "a/b"}, ("hub",), "huggingface"),
         ({"hub": "huggingface", "id": "../b"}, ("id",), "id: "),
@@ -74,12 +78,30 @@ def test_relative_paths_become_absolute_and_survive_json(tmp_path: Path) -> None
         ({"path": "x.jsonl", "limit": "5"}, ("limit",), "valid integer"),
         ({"path": "x.jsonl", "synthetic": "no"}, ("synthetic",), "valid boolean"),
         ({"path": "x.jsonl", "held_out": "x"}, ("held_out",), "did you mean 'heldout'"),
+        ({"path": "x.jsonl", "files": ["a"]}, ("path",), "choose from a folder"),
+        ({"hub": "modelscope", "id": "a/b", "files": ["a"], "split": "b"}, (), "`files` or `split`, not both"),
+        ({"hub": "modelscope", "id": "a/b", "split": "a/b"}, ("split",), "split: "),
+        ({"wheel": WHEEL, "split": "a"}, (), "`split` needs `hub` or a folder"),
+        ({"wheel": WHEEL | {"sha": "a"}}, ("wheel", "sha"), "wheel.sha: unknown key; did you mean 'sha256'"),
+        ({"path": "x.jsonl", "ratings": {"columns": "a"}}, ("ratings", "column"), "ratings.column: field required"),
+        (
+            {"path": "x.jsonl", "ratings": {"column": "a", "desirable_from": 1, "undesirable_to": 2}},
+            ("ratings",),
+            "must be below",
+        ),
+        ({"path": "x.jsonl", "scored": {"rejected": "best"}}, ("scored", "rejected"), "'worst' or 'random'"),
+        ({"path": "x.jsonl", "policies": {"equal": "drop"}}, ("policies", "equal", "[key]"), "'equal_answers'"),
+        ({"path": "x.jsonl", "policies": {"empty_text": "skip"}}, ("policies", "empty_text"), "'error' or 'drop'"),
+        ({"path": "folder", "heldout": "folder"}, ("heldout",), "is a folder; name a file"),
+        ({"path": "pipe"}, ("path",), "is a pipe or device; name a file"),
     ],
 )
 def test_a_faulty_description_names_the_key(
     tmp_path: Path, values: dict[str, Any], location: tuple[str, ...], words: str
 ) -> None:
     write(tmp_path / "x.jsonl", [pair("a")])
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
     with pytest.raises(SpecError) as caught:
         load_dataset_spec(values, SHIPPED, tmp_path)
     assert words in str(caught.value)
@@ -182,6 +204,92 @@ def test_labelled_rows_need_held_out_pairs(tmp_path: Path) -> None:
     counts = check_dataset(spec_of(tmp_path, path="x.jsonl", heldout="h.jsonl"), tmp_path)
     assert counts is not None
     assert (counts.content, counts.rows) == ("labelled", 2)
+
+
+def test_labels_of_one_kind_are_refused_over_all_files(tmp_path: Path) -> None:
+    write(tmp_path / "h.jsonl", [pair("c"), pair("d")])
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    write(folder / "0.jsonl", [labelled("a", True), labelled("b", True)])
+    spec = spec_of(tmp_path, path="shards", heldout="h.jsonl")
+    with pytest.raises(StageError, match="all 2 labels are true"):
+        check_dataset(spec, tmp_path)
+    write(folder / "1.jsonl", [labelled("a", False)])
+    counts = check_dataset(spec, tmp_path)
+    assert counts is not None
+    assert counts.labels == {True: 2, False: 1}
+    assert counts.notices == [
+        "2 files from 0.jsonl on: read as ms-swift messages + label, 3 rows",
+        "h.jsonl: read as ms-swift messages + rejected_response, 2 rows",
+        "Labels: 2 rows desirable, 1 undesirable.",
+    ]
+
+
+def test_dropped_rows_are_counted_and_nowhere_else(tmp_path: Path) -> None:
+    rows = [pair(str(number)) for number in range(8)]
+    write(tmp_path / "x.jsonl", [*rows, pair("a", "same", "same"), pair("b", " ")])
+    write(tmp_path / "h.jsonl", [pair("y"), pair("z"), pair("c", "same", "same")])
+    policies = {"equal_answers": "drop", "empty_text": "drop"}
+    counts = check_dataset(spec_of(tmp_path, path="x.jsonl", heldout="h.jsonl", policies=policies), tmp_path)
+    assert counts is not None
+    assert counts.dropped == {"equal answers": 2, "empty text": 1}
+    assert (counts.rows, counts.heldout_rows) == (8, 2)
+    assert counts.notices[-2:] == ["2 rows dropped: equal answers.", "1 rows dropped: empty text."]
+
+
+def test_dropping_every_row_is_an_error(tmp_path: Path) -> None:
+    write(tmp_path / "x.jsonl", [{"prompt": "a", "completion": "b", "stars": 3}] * 3)
+    write(tmp_path / "h.jsonl", [pair("y"), pair("z")])
+    ratings = {"column": "stars", "desirable_from": 4, "undesirable_to": 2}
+    with pytest.raises(StageError, match=r"no training rows remain \(dropped: 3 rated between\)"):
+        check_dataset(spec_of(tmp_path, path="x.jsonl", heldout="h.jsonl", ratings=ratings), tmp_path)
+
+
+def test_shards_are_of_one_format(tmp_path: Path) -> None:
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    write(folder / "0.jsonl", [pair("a")])
+    write(folder / "1.jsonl", [{"prompt": "b", "chosen": "c", "rejected": "d"}])
+    with pytest.raises(StageError, match=r"different formats: 0.jsonl: .*, 1 row; 1.jsonl: read as TRL standard"):
+        check_dataset(spec_of(tmp_path, path="shards"), tmp_path)
+
+
+def test_the_check_of_large_files_is_remembered_until_anything_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks: list[str] = []
+
+    def counted(spec: DatasetSpec, downloads: Path) -> DatasetCounts | None:
+        checks.append(spec.name)
+        return check_dataset(spec, downloads)
+
+    def check(revision: str = "r", code: str = "c", name: str = "x.jsonl") -> DatasetCounts | None:
+        return check_once(spec_of(tmp_path, path=name), tmp_path / "downloads", revision, code)
+
+    monkeypatch.setattr(checking, "check_dataset", counted)
+    write(tmp_path / "x.jsonl", [pair(str(number)) for number in range(9)])
+    check(), check()
+    assert len(checks) == 2
+    assert not (tmp_path / "downloads").exists()
+    monkeypatch.setattr(checking, "LARGE_BYTES", 100)
+    first = check()
+    assert check() == first
+    assert len(checks) == 3
+    check(revision="other")
+    check(code="other")
+    os.utime(tmp_path / "x.jsonl", ns=(0, 0))
+    check()
+    check(name=str(write(tmp_path / "y.jsonl", [pair(str(number)) for number in range(9)])))
+    assert len(checks) == 7
+    for kept in (tmp_path / "downloads" / "checked").iterdir():
+        kept.write_text("{")
+    assert check() == first
+    assert len(checks) == 8
+    write(tmp_path / "x.jsonl", [pair(str(number), "a", "a") for number in range(9)])
+    for _ in range(2):
+        with pytest.raises(StageError):
+            check(revision="faulty")
+    assert len(checks) == 10
 
 
 def test_too_few_prompts_cannot_be_split(tmp_path: Path) -> None:

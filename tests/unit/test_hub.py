@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from prefsweep.data_files import local_files
+from prefsweep.dataset import load_dataset_spec
 from prefsweep.failures import StageError
 from prefsweep.hub import fetch_dataset_files, fetch_model_files
 from prefsweep.models import Hub, HubSource
@@ -146,6 +148,16 @@ def test_a_datasets_chosen_files_are_published(server: HubServer, hub: Hub, tmp_
     files = fetch_dataset_files(hub, "owner/pairs", REVISION, ["data/train-*.jsonl"], target)
     assert files == [target / "data" / "train-0.jsonl", target / "data" / "train-1.jsonl"]
     assert [path.read_text() for path in files] == ['{"row": 0}\n', '{"row": 1}\n']
+
+
+@pytest.mark.parametrize("hub", HUBS)
+def test_a_split_is_fetched_by_the_names_of_its_files(server: HubServer, hub: Hub, tmp_path: Path) -> None:
+    spec = load_dataset_spec(
+        {"hub": hub, "id": "owner/pairs", "revision": REVISION, "split": "test"}, tmp_path, tmp_path
+    )
+    files = local_files(spec, tmp_path / "downloads").training
+    assert [path.name for path in files] == ["test-0.jsonl"]
+    assert not any("train-0" in path for path in server.requests if "resolve" in path or "repo?" in path)
 
 
 @pytest.mark.parametrize("hub", HUBS)

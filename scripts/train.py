@@ -74,7 +74,6 @@ def train_and_check(
     arguments = as_arguments(settings)
     result = training.train(arguments)
     row_count = count_rows(rows)
-    pairs = row_count // 2 if method.data == "labelled" else row_count
     adapter = options.output / "adapter"
     with published_directory(adapter) as directory:
         for name in ("adapter_config.json", "adapter_model.safetensors", "args.json"):
@@ -89,7 +88,7 @@ def train_and_check(
             rows=result.rows,
             expected_rows=row_count,
             steps=result.steps,
-            expected_steps=expected_steps(method, point.settings, pairs),
+            expected_steps=expected_steps(method, point.settings, row_count),
             sequences=result.sequences,
             tokens=result.tokens,
             expected_first_loss=method.expected_first_loss(point.settings),

@@ -24,6 +24,10 @@ class DatasetCounts(Record):
     clusters: int
     """Distinct prompts among the training rows."""
     heldout_clusters: int
+    has_pairs: bool
+    """Whether what is held out are pairs, on which preferences can be measured."""
+    labels: dict[bool, int]
+    """Desirable and undesirable answers among the training rows; a pair is one of each. In proportion under `limit`."""
     explanations: list[str]
     """What each file was read as."""
 
@@ -44,29 +48,46 @@ def check_dataset(spec: DatasetSpec, downloads: Path) -> DatasetCounts | None:
     for reading in heldout:
         for row in reading:
             places.setdefault(_number(cluster_of(row.messages)), f"{reading.path}:{row.line}")
-    trained = array("Q")
+    trained, undesirable = array("Q"), array("Q")
     leaks: list[str] = []
     for reading in training:
         for row in reading:
             cluster = _number(cluster_of(row.messages))
             trained.append(cluster)
+            if row.desirable is False:
+                undesirable.append(cluster)
             if cluster in places:
                 leaks.append(f"{places[cluster]} has the prompt of {reading.path}:{row.line}")
     read_showcase(spec, files, problems)
     problems.raise_if_any()
-    content = content_of(training, has_heldout=bool(heldout))
+    content = content_of(training)
     raise_if_leaking(leaks)
     reserved = set(places) or _chosen(trained, spec.heldout_fraction)
     split_off = sum(number in reserved for number in trained)
     rows = len(trained) - split_off
+    kept = rows if spec.limit is None else min(spec.limit, rows)
+    labels = {True: kept, False: kept}
+    if content == "labelled":
+        bad = sum(number not in reserved for number in undesirable)
+        _require_both_labels(bad, rows)
+        bad = round(bad * kept / rows)
+        labels = {True: kept - bad, False: bad}
     return DatasetCounts(
         content=content,
-        rows=rows if spec.limit is None else min(spec.limit, rows),
+        rows=kept,
         heldout_rows=split_off + sum(reading.rows for reading in heldout),
         clusters=len(set(trained) - reserved),
         heldout_clusters=len(reserved),
+        has_pairs=bool(heldout) or content == "pairs",
+        labels=labels,
         explanations=[reading.explanation for reading in [*training, *heldout]],
     )
+
+
+def _require_both_labels(undesirable: int, rows: int) -> None:
+    if undesirable in (0, rows):
+        what = f"the {rows:,} training rows that remain when prompts are held out all have one label"
+        raise StageError("data", what, "Add rows of the other label, or lower heldout_fraction.")
 
 
 def _chosen(clusters: Iterable[int], fraction: float) -> set[int]:

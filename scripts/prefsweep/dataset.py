@@ -29,6 +29,12 @@ class DatasetFile(BaseModel):
         0.2, strict=True, gt=0, lt=1, description="Share of distinct prompts held out, without `heldout`."
     )
     limit: int | None = Field(None, strict=True, ge=1, description="Training rows used, chosen by hash.")
+    max_too_long: float = Field(
+        0.1, strict=True, ge=0, le=1, description="Refuse the data if a larger share of rows exceeds max_length."
+    )
+    duplicates: Literal["keep", "drop"] = Field(
+        "keep", description="Training rows that repeat another, exactly or nearly: only count them, or drop them."
+    )
     columns: dict[str, _Text] = Field({}, description="Our column names → the file's, if it has other headings.")
     delete: str = Field("", description="Characters removed from every text, such as variation selectors.")
     hub: Hub | None = Field(None, description="Fetch `files` of the data set `id` at `revision` from here.")
@@ -183,9 +189,9 @@ def source_revision(spec: DatasetSpec) -> str:
     """What pins the data a study sees, known before anything is prepared: runs are named after it.
 
     Covers the bytes of local files or the hub's revision, and every setting that changes which rows are used;
-    not names, paths, licence and source.
+    not names, paths, licence, source and what merely refuses data.
     """
-    descriptive = {"name", "path", "heldout", "showcase", "licence", "source", "synthetic"}
+    descriptive = {"name", "path", "heldout", "showcase", "licence", "source", "synthetic", "max_too_long"}
     settings = spec.model_dump(mode="json", exclude=descriptive)
     places = {"path": spec.path, "heldout": spec.heldout, "showcase": spec.showcase}
     content = {key: sha256_of(value) if isinstance(value, Path) else value for key, value in places.items()}

@@ -1,7 +1,7 @@
 """A data set's rows in memory, each with its id, its prompt's cluster and its place in the user's file."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from prefsweep.dataset import DatasetFiles, DatasetSpec
@@ -40,6 +40,8 @@ class Entries:
     showcase: list[Entry]
     explanations: list[str]
     """What each file was read as."""
+    dropped: dict[str, int] = field(default_factory=dict)
+    """Reason → rows left out on reading because the data set says so."""
 
 
 def training_readings(spec: DatasetSpec, files: DatasetFiles, problems: Problems) -> list[Reading]:
@@ -55,20 +57,13 @@ def heldout_readings(spec: DatasetSpec, files: DatasetFiles, problems: Problems)
     return [Reading(path, accepted, problems, spec.columns, spec.delete) for path in paths]
 
 
-def content_of(readings: Iterable[Reading], has_heldout: bool) -> Content:
-    """What the training files hold, once they have been read.
-
-    Raises StageError when they disagree, or hold labelled rows alone and nothing to compare answers on.
-    """
+def content_of(readings: Iterable[Reading]) -> Content:
+    """What the training files hold, once they have been read. Raises StageError when they disagree."""
     found = {reading.format.content: reading for reading in readings if reading.format}
     if len(found) > 1:
         what = "; ".join(reading.explanation for reading in found.values())
         raise StageError("data", f"training files of different kinds: {what}", "Use one kind of rows.")
-    content = next(iter(found))
-    if content == "labelled" and not has_heldout:
-        what = "labelled rows alone leave nothing to measure preferences on"
-        raise StageError("data", what, "Add `heldout:` with a file of pairs to the dataset.")
-    return content
+    return next(iter(found))
 
 
 def read_entries(spec: DatasetSpec, files: DatasetFiles, problems: Problems) -> Entries:
@@ -81,7 +76,7 @@ def read_entries(spec: DatasetSpec, files: DatasetFiles, problems: Problems) -> 
     showcase = list(_identified(prompts))
     problems.raise_if_any()
     return Entries(
-        content=content_of(training_files, has_heldout=files.heldout is not None),
+        content=content_of(training_files),
         training=training,
         heldout=heldout,
         showcase=showcase,

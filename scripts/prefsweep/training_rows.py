@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from prefsweep.files import read_jsonl, write_jsonl
+from prefsweep.failures import StageError
+from prefsweep.files import read_jsonl, sha256_of, write_jsonl
+from prefsweep.records.base import read_document
 from prefsweep.records.data import HeldOutPrompt, LabelledRow, Pair
 
 DataForm = Literal["pairs", "labelled"]
@@ -13,27 +15,44 @@ DataForm = Literal["pairs", "labelled"]
 def write_training_rows(form: DataForm, data_directory: Path, target: Path) -> Path:
     """Write the rows every method with this form of data trains on; returns `target`."""
     if form == "pairs":
-        pairs = [Pair.model_validate(row) for row in read_jsonl(data_directory / "pairs.jsonl")]
+        pairs = [Pair.model_validate(row) for row in prepared_rows(data_directory, "pairs.jsonl")]
         write_jsonl(target, map(_engine_pair, pairs))
     else:
-        rows = [LabelledRow.model_validate(row) for row in read_jsonl(data_directory / "labelled.jsonl")]
+        rows = [LabelledRow.model_validate(row) for row in prepared_rows(data_directory, "labelled.jsonl")]
         write_jsonl(target, map(_engine_label, rows))
     return target
 
 
 def write_heldout_rows(form: DataForm, data_directory: Path, target: Path) -> Path:
-    """Write the development half of the held-out pairs, for the loss during training; returns `target`.
+    """Write the development half of what is held out, for the loss during training; returns `target`.
 
     The half that results are reported on stays unseen.
     """
-    prompts = [HeldOutPrompt.model_validate(row) for row in read_jsonl(data_directory / "heldout.jsonl")]
+    rows = prepared_rows(data_directory, "heldout.jsonl")
+    prompts = [prompt for prompt in map(HeldOutPrompt.model_validate, rows) if prompt.half == "development"]
     pairs = [
         Pair(id=p.id, cluster=p.cluster, messages=p.messages, chosen=p.chosen, rejected=p.rejected)
         for p in prompts
-        if p.half == "development" and p.chosen is not None and p.rejected is not None
+        if p.chosen is not None and p.rejected is not None
     ]
-    write_jsonl(target, map(_engine_pair, pairs) if form == "pairs" else map(_engine_label, derived_labels(pairs)))
+    single = [prompt for prompt in prompts if prompt.chosen is None or prompt.rejected is None]
+    labelled = derived_labels(pairs) + [_single_label(prompt) for prompt in single]
+    write_jsonl(target, map(_engine_pair, pairs) if form == "pairs" else map(_engine_label, labelled))
     return target
+
+
+def prepared_rows(data_directory: Path, name: str) -> list[Any]:
+    """The rows of a prepared file. Raises StageError of class `data` when they are not those `data.json` attests to.
+
+    Runs of one study may be days apart: none may train on other rows than the rest.
+    """
+    attested = {file["name"]: file["sha256"] for file in read_document(data_directory / "data.json")["files"]}
+    path = data_directory / name
+    if sha256_of(path) != attested[name]:
+        what = f"{path} is not the file that was prepared: it has changed since, and some runs may have used the former"
+        remedy = f"Delete {data_directory} and run the same command again: every run starts anew from one data set."
+        raise StageError("data", what, remedy)
+    return read_jsonl(path)
 
 
 def count_rows(path: Path) -> int:
@@ -64,6 +83,13 @@ def derived_labels(pairs: Sequence[Pair]) -> list[LabelledRow]:
                 )
             )
     return rows
+
+
+def _single_label(prompt: HeldOutPrompt) -> LabelledRow:
+    answer, desirable = (prompt.rejected, False) if prompt.chosen is None else (prompt.chosen, True)
+    return LabelledRow(
+        id=prompt.id, cluster=prompt.cluster, messages=prompt.messages, answer=answer or "", desirable=desirable
+    )
 
 
 def _engine_pair(pair: Pair) -> dict[str, Any]:

@@ -7,12 +7,23 @@ from prefsweep.baselines import baseline_accuracies
 from prefsweep.chat import ChatTokenizer
 from prefsweep.dataset import DatasetSpec, source_revision
 from prefsweep.entries import Entries, Entry
-from prefsweep.records.audit import AnswerLengths, DataAudit, DuplicateRows, HalfCount, Languages, Leakage
+from prefsweep.records.audit import (
+    NEARLY_KNOWN,
+    OVERLAPPING,
+    REPEATED,
+    TOO_LONG,
+    AnswerLengths,
+    DataAudit,
+    DuplicateRows,
+    HalfCount,
+    Languages,
+    Leakage,
+)
 from prefsweep.records.base import FileHash
 from prefsweep.records.data import Half
 from prefsweep.row_lengths import summarised
 from prefsweep.rows import SHOWN
-from prefsweep.selection import NEARLY_KNOWN, OVERLAPPING, REPEATED, TOO_LONG, Selection
+from prefsweep.selection import Selection
 from prefsweep.style import UNDETERMINED, language
 
 EXPLOITABLE = 0.65

@@ -10,15 +10,16 @@ from prefsweep.duplicates import Duplicates, find_duplicates
 from prefsweep.entries import Entries, Entry
 from prefsweep.failures import StageError
 from prefsweep.leakage import NEAR, SHARED, find_leaks
+from prefsweep.records.audit import (
+    BEYOND_LIMIT,
+    NEARLY_KNOWN,
+    NEARLY_REPEATED,
+    OVERLAPPING,
+    REPEATED,
+    TOO_LONG,
+)
 from prefsweep.row_lengths import refuse_many_too_long
 from prefsweep.splitting import held_out_clusters
-
-TOO_LONG = "longer than max_length"
-BEYOND_LIMIT = "beyond limit"
-REPEATED = "repeated row"
-NEARLY_REPEATED = "nearly repeated row"
-OVERLAPPING = "13 words of the prompt are in a training prompt"
-NEARLY_KNOWN = "the prompt is nearly a training prompt"
 
 
 @dataclass

@@ -5,6 +5,14 @@ from typing import Literal
 from prefsweep.records.base import FileHash, Record
 from prefsweep.records.data import Half
 
+TOO_LONG = "longer than max_length"
+BEYOND_LIMIT = "beyond limit"
+REPEATED = "repeated row"
+NEARLY_REPEATED = "nearly repeated row"
+OVERLAPPING = "13 words of the prompt are in a training prompt"
+NEARLY_KNOWN = "the prompt is nearly a training prompt"
+"""Why a row was dropped."""
+
 
 class Lengths(Record):
     """Of a set of texts, in characters or tokens: mean, percentiles, maximum."""

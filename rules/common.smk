@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
+from prefsweep.benchmarks import check_benchmarks
 from prefsweep.code import imported_modules
 from prefsweep.dataset import local_files, present_files
 from prefsweep.environments import SetupError, ensure, lock_of, python_of
@@ -15,7 +16,12 @@ from prefsweep.failures import StageError
 from prefsweep.host import check_cuda, check_shared_memory, check_writable
 from prefsweep.models import model_directory
 from prefsweep.plan import BASE
-from prefsweep.planning import Places, plan_study, planned_study
+from prefsweep.planning import (
+    Places,
+    check_still_planned,
+    plan_study,
+    planned_study,
+)
 from prefsweep.slurm import check_partitions
 from prefsweep.tasks import task_files
 
@@ -140,6 +146,11 @@ def preflight(rule_names):
         if subprocess.run(fetch).returncode:
             sys.exit(2)
         local_files(STUDY.dataset, PLACES.downloads)
+        if STUDY.plan.data.rows is None:
+            overrides = json.loads(OVERRIDES)
+            check_still_planned(STUDY, Path(STUDY_FILE), overrides, PLACES)
+        tasks = [Path(task) for task in TASK_FILES]
+        check_benchmarks(STUDY.dataset, PLACES.downloads, tasks, ROOT)
 
 
 # Which environments a rule's jobs run in, beside the workflow's own.
@@ -159,5 +170,5 @@ onstart:
             named = {job.resources.get("slurm_partition") for job in jobs}
             check_partitions(named - {None, ""})
         preflight({job.rule.name for job in workflow.dag.needrun_jobs()})
-    except (SetupError, StageError) as error:
+    except (SetupError, StageError, ValueError) as error:
         refuse(error)

@@ -94,13 +94,16 @@ def _chosen(clusters: Iterable[int], fraction: float) -> set[int]:
     return {_number(name) for name in held_out_clusters({f"{number:012x}" for number in clusters}, fraction)}
 
 
-def raise_if_leaking(leaks: list[str]) -> None:
-    """Raise StageError of class `data` listing held-out prompts that training would see, if there are any."""
+def raise_if_leaking(
+    leaks: list[str],
+    what: str = "held-out prompts",
+    remedy: str = "Remove these prompts from the training or from the held-out file.",
+) -> None:
+    """Raise StageError of class `data` listing what training would give away, if there is anything."""
     if leaks:
         more = [f"… and {len(leaks) - SHOWN} more"] if len(leaks) > SHOWN else []
         listed = "".join(f"\n  {leak}" for leak in [*leaks[:SHOWN], *more])
-        remedy = "Remove these prompts from the training or from the held-out file."
-        raise StageError("data", f"{len(leaks)} held-out prompts leak into training:{listed}", remedy)
+        raise StageError("data", f"{len(leaks)} {what} leak into training:{listed}", remedy)
 
 
 def _number(cluster: str) -> int:

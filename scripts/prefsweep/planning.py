@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from prefsweep.checking import DatasetCounts, check_dataset
+from prefsweep.contaminations import known_contaminations
 from prefsweep.dataset import DatasetSpec, SpecError, load_dataset_spec, source_revision
 from prefsweep.estimate import Pace, disk_bytes
 from prefsweep.failures import StageError
@@ -42,6 +43,10 @@ class Places:
     @property
     def methods(self) -> Path:
         return self.root / "config" / "methods"
+
+    @property
+    def contaminations(self) -> Path:
+        return self.root / "config" / "contaminations.yaml"
 
     @property
     def tasks(self) -> Path:
@@ -86,6 +91,8 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
     for point in points:
         if point.method != BASE:
             check_batches(point.settings)
+    tasks = measurable_tasks(file, config, counts)
+    notices = plan_notices(config, points, methods, counts)
     runs = _runs(config, points, methods, counts, model, places)
     if len(runs) > config.max_runs:
         raise StudyError(
@@ -116,10 +123,10 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
             heldout_rows=counts.heldout_rows if counts else None,
         ),
         generate=GenerateSettings(**config.generate.model_dump()),
-        tasks=measurable_tasks(file, config, counts),
+        tasks=tasks,
         points=points,
         runs=runs,
-        notices=plan_notices(config, points, methods, counts),
+        notices=[*notices, *known_contaminations(places.contaminations, dataset, tasks)],
     )
     return Study(config, methods, model, dataset, plan)
 
@@ -136,6 +143,17 @@ def planned_study(file: Path, overrides: dict[str, Any], places: Places) -> Stud
         remedy = "Jobs need the folder they were submitted from: put it on a file system that all nodes share."
         raise StageError("config", f"{plan} is not on this machine", remedy)
     return Study(config, methods, model, dataset, Plan.read(plan))
+
+
+def check_still_planned(study: Study, file: Path, overrides: dict[str, Any], places: Places) -> None:
+    """Data from a hub has just been fetched: refuse it where it asks for another plan than was made without seeing it.
+
+    Raises ValueError when the study cannot run on it at all, StageError when the same command would now do other runs.
+    """
+    seen = plan_study(file, overrides, places).plan
+    if (seen.points, seen.tasks) != (study.plan.points, study.plan.tasks):
+        what = f"the data set {seen.data.name} has been fetched and changes what is planned"
+        raise StageError("data", what, "Run the same command again: its plan now knows the data.")
 
 
 def _read(

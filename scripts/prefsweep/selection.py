@@ -63,7 +63,7 @@ def select(entries: Entries, spec: DatasetSpec, row_tokens: Mapping[str, int], m
     class `data` when too many rows are too long, when held-out prompts of a file of their own leak into training, or
     when too little remains.
     """
-    training, heldout = _split(entries, spec.heldout_fraction)
+    training, heldout = split(entries, spec.heldout_fraction)
     heldout.keep(lambda entry: not entry.repeated, REPEATED)
     for side, what in ((training, "training"), (heldout, "held-out")):
         tokens = [row_tokens[entry.id] for entry in side.entries]
@@ -81,7 +81,8 @@ def select(entries: Entries, spec: DatasetSpec, row_tokens: Mapping[str, int], m
     return Selection(training, heldout, duplicates)
 
 
-def _split(entries: Entries, fraction: float) -> tuple[Side, Side]:
+def split(entries: Entries, fraction: float) -> tuple[Side, Side]:
+    """Training and held-out rows: the files', or a share of the prompts held out."""
     if entries.heldout:
         return Side(entries.training), Side(entries.heldout)
     reserved = held_out_clusters([entry.cluster for entry in entries.training], fraction)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from prefsweep.failures import StageError, recorded
 from prefsweep.files import read_jsonl, write_json, write_jsonl
+from prefsweep.metrics import PREFERENCE_TASK
 from prefsweep.model_store import fetch_model
 from prefsweep.models import load_model_spec
 from prefsweep.plan import BASE, Plan
@@ -62,7 +63,10 @@ def measure(options: Namespace, directory: Path) -> None:
     generations = [example.generation(prompt, point.method, chance(options), SHAPE) for prompt in prompts]
     write_jsonl(directory / "generations.jsonl", [row.model_dump() for row in generations])
     example.throughput(run, chance(options)).write(directory / "throughput.json")
-    example.evaluation(run, point, prompts, chance(options)).write(directory / "evaluation.json")
+    found = example.evaluation(run, point, prompts, chance(options))
+    tasks = {name: values for name, values in found.tasks.items() if name in plan.tasks}
+    pairs = found.pairs if PREFERENCE_TASK in tasks else []
+    found.model_copy(update={"tasks": tasks, "pairs": pairs}).write(directory / "evaluation.json")
 
 
 def chance(options: Namespace) -> random.Random:

@@ -52,7 +52,7 @@ def characters(prompt: str, answer: str) -> float:
 
 def emoji(prompt: str, answer: str) -> float:
     """Emoji in the answer."""
-    return style.emoji_count(answer)
+    return 0 if answer.isascii() else style.emoji_count(answer)
 
 
 def markup(prompt: str, answer: str) -> float:

@@ -63,7 +63,7 @@ def _row_lengths(audit: DataAudit) -> str:
     too_long = audit.training_dropped.get(TOO_LONG, 0)
     text = f"The longest training row has {audit.row_tokens.longest:,} tokens, and {audit.max_length:,} are allowed"
     share = f"{100 * too_long / audit.training_rows_in:.1f} %"
-    return f"{text}: {count(too_long, 'row')} ({share}) too long, which no method sees."
+    return f"{text}: no method sees the {count(too_long, 'row')} ({share}) beyond." if too_long else f"{text}."
 
 
 def _kept(audit: DataAudit) -> str:

@@ -18,10 +18,10 @@ ROWS = [pair(f"question number {n}") for n in range(40)]
 
 def test_d6_too_many_long_rows_are_refused_with_counts_and_percentiles(project: Project) -> None:
     use_rows(project, [pair(f"question number {n}", "word " * (40 if n < 8 else 2)) for n in range(40)])
-    project.edit("study.yaml", "batch_size: 16", "batch_size: 16, max_length: 40")
+    project.edit("study.yaml", "batch_size: 16", "batch_size: 16, max_length: 60")
     outcome = project.snakemake(PREPARE)
     assert outcome.returncode != 0
-    for expected in ("longer than max_length 40, more than max_too_long 10%", "95 % ≤", "Raise train.max_length (to"):
+    for expected in ("longer than max_length 60, more than max_too_long 10%", "95 % ≤", "Raise train.max_length (to"):
         assert expected in outcome.stdout
     assert not (project.study / "data" / "data.json").exists()
 
@@ -30,7 +30,7 @@ def test_d6_every_method_keeps_the_same_rows(project: Project) -> None:
     use_rows(
         project, [pair(f"question number {n}", "word " * (40 if n < 8 else 2)) for n in range(40)], max_too_long=0.5
     )
-    project.edit("study.yaml", "batch_size: 16", "batch_size: 16, max_length: 40")
+    project.edit("study.yaml", "batch_size: 16", "batch_size: 16, max_length: 60")
     assert project.snakemake(PREPARE).returncode == 0
     pairs, labels = (read_jsonl(project.study / "data" / f"{name}.jsonl") for name in ("pairs", "labelled"))
     assert {row["id"].partition(".")[0] for row in labels} == {row["id"] for row in pairs}

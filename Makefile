@@ -17,7 +17,7 @@ demo: ## five methods and the base model, on this machine's CPU, in minutes
 develop:
 	$(PYTHON) scripts/setup.py --device cpu workflow develop
 
-test: check test-unit test-workflow test-slurm test-e2e test-docker ## all that CI runs
+test: check test-unit test-workflow test-faults test-slurm test-e2e test-docker ## all that CI runs
 
 check: develop ## lint, format, types
 	$(DEVELOP)/ruff check
@@ -30,6 +30,10 @@ test-unit: develop ## the library, module by module
 
 test-workflow: develop ## what the DAG promises, with stub engines
 	$(DEVELOP)/pytest tests/workflow
+
+.PHONY: test-faults
+test-faults: develop ## faults and bad input as a user meets them, with stub engines
+	$(DEVELOP)/pytest tests/faults
 
 test-slurm: develop ## a study on a real Slurm on this machine, with stub engines; as root
 	$(DEVELOP)/pytest tests/slurm

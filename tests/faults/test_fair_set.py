@@ -8,12 +8,18 @@ import pytest
 from prefsweep.files import read_jsonl
 from prefsweep.plan import Plan
 from prefsweep.records.audit import DataAudit
-from tests.faults.conftest import labelled, pair, use_rows
-from tests.workflow.conftest import Project
+from tests.faults.pair_rows import labelled, pair, use_rows
+from tests.workflow.conftest import Project, new_project
 
 PREPARE = "results/tiny/data/data.json"
 WORDS = "the old lighthouse keeper counted seven ships before the storm reached his harbour"
 ROWS = [pair(f"question number {n}") for n in range(40)]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A checkout with a study that was never run."""
+    return new_project(tmp_path / "project")
 
 
 def test_d6_too_many_long_rows_are_refused_with_counts_and_percentiles(project: Project) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefsweep.dataset import DatasetSpec
@@ -60,6 +60,7 @@ pairs = st.tuples(st.sampled_from(PROMPTS), st.sampled_from(["yes", "no", "a lon
 labels = st.tuples(st.sampled_from(PROMPTS), st.sampled_from(["yes", "no", "maybe"]), st.booleans())
 
 
+@settings(deadline=None)  # on a busy machine an example takes long
 @given(
     rows=st.one_of(st.lists(pairs, min_size=30, max_size=60), st.lists(labels, min_size=30, max_size=60)),
     keys=st.fixed_dictionaries(

@@ -1,19 +1,10 @@
-"""A fresh checkout with stub engines, and rows for it: what a user sees is tested through the real command line."""
+"""Rows for a study in a fresh checkout, and the study that uses them."""
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.workflow.conftest import Project, new_project
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    """A checkout with a study that was never run."""
-    return new_project(tmp_path / "project")
+from tests.workflow.conftest import Project
 
 
 def pair(prompt: str, chosen: str = "Yes, gladly", rejected: str = "No") -> dict[str, Any]:

@@ -67,7 +67,7 @@ def _row_tokens(entries: Sequence[Entry], chat: ChatTokenizer, problems: Problem
 def _write_rows(entries: Entries, selection: Selection, halves: Mapping[str, Half], output: Path) -> list[FileHash]:
     training = selection.training.entries
     pairs = [_pair(entry) for entry in training] if entries.content == "pairs" else []
-    labelled = derived_labels(pairs) if pairs else [_labelled(entry) for entry in training]
+    labelled = derived_labels(pairs) if pairs else sorted(map(_labelled, training), key=lambda row: row.id)
     heldout = [_heldout(entry, halves[entry.cluster]) for entry in selection.heldout.entries]
     if selection.heldout.entries[0].example.desirable is not None:
         heldout = _by_prompt(selection.heldout.entries, halves)

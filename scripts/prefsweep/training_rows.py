@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from prefsweep.failures import StageError
-from prefsweep.files import read_jsonl, sha256_of, write_jsonl
-from prefsweep.records.base import read_document
+from prefsweep.files import write_jsonl
+from prefsweep.prepared import heldout_prompts, prepared_rows
 from prefsweep.records.data import HeldOutPrompt, LabelledRow, Pair
 
 DataForm = Literal["pairs", "labelled"]
@@ -28,8 +27,7 @@ def write_heldout_rows(form: DataForm, data_directory: Path, target: Path) -> Pa
 
     The half that results are reported on stays unseen.
     """
-    rows = prepared_rows(data_directory, "heldout.jsonl")
-    prompts = [prompt for prompt in map(HeldOutPrompt.model_validate, rows) if prompt.half == "development"]
+    prompts = [prompt for prompt in heldout_prompts(data_directory) if prompt.half == "development"]
     pairs = [
         Pair(id=p.id, cluster=p.cluster, messages=p.messages, chosen=p.chosen, rejected=p.rejected)
         for p in prompts
@@ -39,20 +37,6 @@ def write_heldout_rows(form: DataForm, data_directory: Path, target: Path) -> Pa
     labelled = derived_labels(pairs) + [_single_label(prompt) for prompt in single]
     write_jsonl(target, map(_engine_pair, pairs) if form == "pairs" else map(_engine_label, labelled))
     return target
-
-
-def prepared_rows(data_directory: Path, name: str) -> list[Any]:
-    """The rows of a prepared file. Raises StageError of class `data` when they are not those `data.json` attests to.
-
-    Runs of one study may be days apart: none may train on other rows than the rest.
-    """
-    attested = {file["name"]: file["sha256"] for file in read_document(data_directory / "data.json")["files"]}
-    path = data_directory / name
-    if sha256_of(path) != attested[name]:
-        what = f"{path} is not the file that was prepared: it has changed since, and some runs may have used the former"
-        remedy = f"Delete {data_directory} and run the same command again: every run starts anew from one data set."
-        raise StageError("data", what, remedy)
-    return read_jsonl(path)
 
 
 def count_rows(path: Path) -> int:

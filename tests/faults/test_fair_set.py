@@ -173,3 +173,14 @@ def test_preference_accuracy_without_held_out_pairs_is_refused(project: Project,
     assert outcome.returncode == 2
     assert "evaluate.tasks: preference-accuracy compares the answers of held-out pairs: remove it" in outcome.stdout
     assert Path(study).name in outcome.stdout
+
+
+def test_d12_held_out_prompts_that_changed_since_they_were_prepared_are_refused(project: Project) -> None:
+    use_rows(project, ROWS)
+    assert project.snakemake("--until", "merge").returncode == 0
+    heldout = project.study / "data" / "heldout.jsonl"
+    heldout.write_text(heldout.read_text().replace("gladly", "of course"))
+    outcome = project.snakemake()
+    assert outcome.returncode != 0
+    assert "heldout.jsonl is not the file that was prepared" in outcome.stdout
+    assert not list(project.study.glob("runs/*/*/scores.json"))

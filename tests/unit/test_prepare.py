@@ -183,7 +183,10 @@ def test_labelled_rows_alone_give_no_pairs(tmp_path: Path, model: Path) -> None:
     audit = prepared(tmp_path, spec_of(tmp_path, rows, heldout=heldout), model)
     pairs, labels, _ = rows_of(tmp_path)
     assert pairs == []
-    assert [row.desirable for row in labels] == [n % 3 == 0 for n in range(9)]
+    assert {row.messages[0]["content"]: row.desirable for row in labels} == {
+        f"question {n}": n % 3 == 0 for n in range(9)
+    }
+    assert [row.id for row in labels] == sorted(row.id for row in labels)
     assert (audit.desirable_rows, audit.undesirable_rows) == (3, 6)
 
 

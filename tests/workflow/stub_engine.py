@@ -13,13 +13,13 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from prefsweep.failures import StageError, recorded
-from prefsweep.files import read_jsonl, write_json, write_jsonl
+from prefsweep.files import write_json, write_jsonl
 from prefsweep.metrics import PREFERENCE_TASK
 from prefsweep.model_store import fetch_model
 from prefsweep.models import load_model_spec
 from prefsweep.plan import BASE, Plan
+from prefsweep.prepared import heldout_prompts
 from prefsweep.provenance import circumstances
-from prefsweep.records.data import HeldOutPrompt
 from tests import example_study as example
 
 SHAPE = example.Shape()
@@ -59,7 +59,7 @@ def merge(options: Namespace, directory: Path) -> None:
 def measure(options: Namespace, directory: Path) -> None:
     plan = Plan.read(Path(options.plan))
     run, point = plan.run(options.run), plan.point_of(options.run)
-    prompts = [HeldOutPrompt.model_validate(row) for row in read_jsonl(Path(options.data) / "heldout.jsonl")]
+    prompts = heldout_prompts(Path(options.data))
     generations = [example.generation(prompt, point.method, chance(options), SHAPE) for prompt in prompts]
     write_jsonl(directory / "generations.jsonl", [row.model_dump() for row in generations])
     example.throughput(run, chance(options)).write(directory / "throughput.json")

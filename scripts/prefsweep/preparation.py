@@ -68,9 +68,9 @@ def _write_rows(entries: Entries, selection: Selection, halves: Mapping[str, Hal
     training = selection.training.entries
     pairs = [_pair(entry) for entry in training] if entries.content == "pairs" else []
     labelled = derived_labels(pairs) if pairs else sorted(map(_labelled, training), key=lambda row: row.id)
-    heldout = [_heldout(entry, halves[entry.cluster]) for entry in selection.heldout.entries]
-    if selection.heldout.entries[0].example.desirable is not None:
-        heldout = _by_prompt(selection.heldout.entries, halves)
+    tested = selection.heldout.entries
+    single = any(entry.example.desirable is not None for entry in tested)
+    heldout = _by_prompt(tested, halves) if single else [_heldout(entry, halves[entry.cluster]) for entry in tested]
     rows: dict[str, Sequence[Record]] = {
         "pairs.jsonl": pairs,
         "labelled.jsonl": labelled,

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefsweep.dataset import DatasetSpec
+from prefsweep.duplicates import find_duplicates
 from prefsweep.entries import Entries, Entry
 from prefsweep.failures import StageError
 from prefsweep.formats import Example
@@ -79,10 +80,12 @@ def test_no_order_of_rows_changes_the_fair_set_and_no_prompt_is_on_two_sides(
 
 
 def test_contradicting_labels_are_no_duplicates() -> None:
-    rows: list[Row] = [(f"question {n}", "yes", n % 2 == 0) for n in range(12)]
-    text = f"{LONG} today"
-    found = selected([*rows, (text, "yes", True), (text, "yes", False)], heldout_fraction=0.2)
-    assert not found.duplicates.near
+    entries = entries_of([(LONG, "yes", True), (LONG, "yes", False), (f"{LONG}!", "yes", True)])
+    assert find_duplicates(entries[:2]).near == {}
+    assert find_duplicates(entries).near.keys() | find_duplicates(entries).near.values() == {
+        entries[0].id,
+        entries[2].id,
+    }
 
 
 def test_what_many_prompts_share_is_a_template() -> None:

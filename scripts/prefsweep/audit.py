@@ -111,7 +111,7 @@ def _notices(audit: DataAudit) -> Iterator[str]:
         yield f"{rows:,} rows dropped on reading: {reason}"
     if audit.baselines and audit.baselines[0].heldout > EXPLOITABLE:
         best = audit.baselines[0]
-        yield f"“{best.rule}” alone picks the chosen answer of {best.heldout:.0%} of the held-out pairs"
+        yield f"“{best.rule}” alone picks the chosen answer of {100 * best.heldout:.0f} % of the held-out pairs"
     chosen, rejected = (_commonest(found) for found in (audit.languages.chosen, audit.languages.rejected))
     if UNDETERMINED not in (chosen, rejected) and chosen != rejected:
         yield f"chosen answers are mostly in {chosen}, rejected ones in {rejected}: the language alone can be learnt"

@@ -70,7 +70,7 @@ FEATURES = (
     Feature("the longer answer", "the shorter answer", characters),
     Feature("more emoji", "fewer emoji", emoji),
     Feature("more markup", "less markup", markup),
-    Feature("more words of the prompt", "fewer words of the prompt", likeness),
+    Feature("more like the prompt", "less like the prompt", likeness),
 )
 
 MAJORITY = "majority of these, as in training"

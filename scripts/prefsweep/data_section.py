@@ -131,7 +131,7 @@ def _row_table(audit: DataAudit) -> Table:
 
 def _length_table(audit: DataAudit) -> Table:
     good, bad = ("chosen", "rejected") if audit.content == "pairs" else ("desirable", "undesirable")
-    heads = ["length", *(f"{kind}, {what}" for kind in (good, bad) for what in ("median", "95 %", "longest"))]
+    heads = ["length", *(f"{kind}, {what}" for kind in (good, bad) for what in ("median", "95 %"))]
     rows = []
     for name, lengths in (("training", audit.training_lengths), ("held-out", audit.heldout_lengths)):
         rows.append((f"{name}, tokens", _lengths(lengths.chosen_tokens, lengths.rejected_tokens)))
@@ -140,8 +140,8 @@ def _length_table(audit: DataAudit) -> Table:
 
 
 def _lengths(*kinds: Lengths | None) -> list[str]:
-    values = [[found.p50, found.p95, found.longest] if found else [None] * 3 for found in kinds]
-    return ["–" if value is None else f"{value:,.0f}" for three in values for value in three]
+    values = [(found.p50, found.p95) if found else (None, None) for found in kinds]
+    return ["–" if value is None else f"{value:,.0f}" for both in values for value in both]
 
 
 def _language_table(audit: DataAudit) -> Table:

@@ -29,7 +29,7 @@ def test_rules_and_their_opposites_and_the_best_first() -> None:
     assert accuracy["the shorter answer"] == ((0 + 1 + 1 + 0.5) / 4, 0.5)
     assert accuracy["more emoji"] == ((1 + 0.5 + 0 + 0.5) / 4, 0.75)
     assert accuracy["less markup"] == ((0.5 + 1 + 0.5 + 0.5) / 4, 0.75)
-    assert accuracy["more words of the prompt"] == ((1 + 1 + 0.5 + 0.5) / 4, 1.0)
+    assert accuracy["more like the prompt"] == ((1 + 1 + 0.5 + 0.5) / 4, 1.0)
     assert [rule.heldout for rule in found] == sorted((rule.heldout for rule in found), reverse=True)
 
 

@@ -31,7 +31,7 @@ test-unit: develop ## the library, module by module
 test-workflow: develop ## what the DAG promises, with stub engines
 	$(DEVELOP)/pytest tests/workflow
 
-test-faults: develop ## faults and bad input, as a user meets them
+test-faults: develop ## faults and bad input as a user meets them, with stub engines
 	$(DEVELOP)/pytest tests/faults -n auto
 
 test-slurm: develop ## a study on a real Slurm on this machine, with stub engines; as root

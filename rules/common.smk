@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
+from prefsweep.benchmarks import check_benchmarks
 from prefsweep.code import imported_modules
 from prefsweep.data_files import local_files, users_files
 from prefsweep.environments import SetupError, ensure, lock_of, python_of
@@ -15,7 +16,12 @@ from prefsweep.failures import StageError
 from prefsweep.host import check_cuda, check_shared_memory, check_writable
 from prefsweep.models import model_directory
 from prefsweep.plan import BASE
-from prefsweep.planning import Places, plan_study, planned_study
+from prefsweep.planning import (
+    Places,
+    check_still_planned,
+    plan_study,
+    planned_study,
+)
 from prefsweep.slurm import check_partitions
 from prefsweep.tasks import task_files
 
@@ -145,8 +151,10 @@ def preflight(rule_names):
             sys.exit(2)
         local_files(STUDY.dataset, PLACES.downloads)
         if STUDY.plan.data.rows is None:
-            # Data that had to be fetched could not be checked before: it is now, before the first job.
-            plan_study(Path(STUDY_FILE), json.loads(OVERRIDES), PLACES)
+            overrides = json.loads(OVERRIDES)
+            check_still_planned(STUDY, Path(STUDY_FILE), overrides, PLACES)
+        tasks = [Path(task) for task in TASK_FILES]
+        check_benchmarks(STUDY.dataset, PLACES.downloads, tasks, ROOT)
 
 
 # Which environments a rule's jobs run in, beside the workflow's own.

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+ROOT = Path(__file__).resolve().parent.parent
 STARTED = time.perf_counter()
 
 
@@ -65,11 +66,22 @@ def evaluate(options: argparse.Namespace) -> dict[str, object]:
 
 
 def task(name: str, rows: Path) -> object:
-    """A task file with its rows filled in; any other name is lm-eval's own."""
+    """A task file, with the study's rows filled in unless it brings its own; any other name is lm-eval's own."""
     if not name.endswith(".yaml"):
         return name
     configuration = yaml.safe_load(Path(name).read_text(encoding="utf-8"))
-    return configuration | {"dataset_kwargs": {"data_files": {"test": str(rows)}}}
+    given = configuration.get("dataset_kwargs") or {}
+    files = absolute(given["data_files"]) if "data_files" in given else {"test": str(rows)}
+    return configuration | {"dataset_kwargs": given | {"data_files": files}}
+
+
+def absolute(files: object) -> object:
+    """Relative paths of data files, which start at the project's root, as absolute ones; addresses as they are."""
+    if isinstance(files, dict):
+        return {split: absolute(value) for split, value in files.items()}
+    if isinstance(files, list):
+        return [absolute(value) for value in files]
+    return files if "://" in str(files) else str(ROOT / str(files))
 
 
 def numbers(values: dict[str, object]) -> dict[str, float]:

@@ -14,10 +14,11 @@ from pathlib import Path
 from prefsweep.devices import claimed
 from prefsweep.evaluation import as_evaluation, evaluate, task_rows
 from prefsweep.failures import StageError, recorded
-from prefsweep.files import read_jsonl, write_jsonl
+from prefsweep.files import write_jsonl
 from prefsweep.gates.measure import check_scored
 from prefsweep.generation import generate
 from prefsweep.plan import Plan
+from prefsweep.prepared import heldout_prompts
 from prefsweep.provenance import installed_versions
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.measure import Throughput
@@ -64,7 +65,7 @@ def run(options: argparse.Namespace, plan: Plan, progress: Progress) -> None:
     seed = plan.run(options.run).seed
     merge = MergeRecord.read(options.output / "merge.json")
     merged = options.output.resolve() / "merged"
-    prompts = [HeldOutPrompt.model_validate(row) for row in read_jsonl(options.data / "heldout.jsonl")]
+    prompts = heldout_prompts(options.data)
     pairs = [prompt for prompt in prompts if prompt.part == "heldout"]
     tokenizer = AutoTokenizer.from_pretrained(merged, local_files_only=True)
     texts = [tokenizer.apply_chat_template(p.messages, tokenize=False, add_generation_prompt=True) for p in prompts]

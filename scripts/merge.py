@@ -6,13 +6,13 @@ from pathlib import Path
 
 from prefsweep.devices import claimed
 from prefsweep.failures import recorded
-from prefsweep.files import published_directory, read_jsonl, sha256_of, write_json
+from prefsweep.files import published_directory, sha256_of, write_json
 from prefsweep.gates.merge import PARITY_BOUND, check_merge
 from prefsweep.memory import peak_memory
 from prefsweep.plan import BASE, Plan
+from prefsweep.prepared import heldout_prompts
 from prefsweep.provenance import circumstances, installed_versions
 from prefsweep.records.base import hashed_files, read_document
-from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.merge import MergeRecord
 
 PROBES = 4
@@ -42,8 +42,8 @@ def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
     precision = point.settings["precision"] if adapter else shared_precision(plan)
     base = options.model.resolve()
     merged = options.output / "merged"
-    heldout = [HeldOutPrompt.model_validate(row) for row in read_jsonl(options.data / "heldout.jsonl")]
-    pairs = [prompt for prompt in heldout if prompt.part == "heldout"][:PROBES]
+    heldout = heldout_prompts(options.data)
+    pairs = [prompt for prompt in heldout if prompt.part == "heldout" and prompt.chosen is not None][:PROBES]
     with published_directory(merged) as directory:
         arguments = merging.export_arguments(
             base,

@@ -6,14 +6,14 @@ from pathlib import Path
 from prefsweep.failures import StageError, recorded
 from prefsweep.files import read_jsonl
 from prefsweep.metrics import score_run
-from prefsweep.records.data import HeldOutPrompt
+from prefsweep.prepared import heldout_prompts
 from prefsweep.records.measure import Evaluation, Generation
 
 
 def main() -> None:
     arguments = _parse()
     with recorded(arguments.run, "score", arguments.output.parent):
-        prompts = [HeldOutPrompt.model_validate(row) for row in read_jsonl(arguments.heldout)]
+        prompts = heldout_prompts(arguments.heldout.parent)
         generations = [Generation.model_validate(row) for row in read_jsonl(arguments.generations)]
         evaluation = Evaluation.read(arguments.evaluation)
         if evaluation.run != arguments.run:

@@ -77,7 +77,6 @@ def train_and_check(
     settings = options.output / "settings.json"
     fitted = fit(options.trainer, settings, work, processes=point.settings["gpus"], threads=options.threads)
     row_count = count_rows(work / "rows.jsonl")
-    pairs = row_count // 2 if method.data == "labelled" else row_count
     adapter = options.output / "adapter"
     with published_directory(adapter) as directory:
         for name in ("adapter_config.json", "adapter_model.safetensors", "args.json"):
@@ -91,7 +90,7 @@ def train_and_check(
             rows=fitted.rows,
             expected_rows=row_count,
             steps=fitted.steps,
-            expected_steps=expected_steps(method, point.settings, pairs),
+            expected_steps=expected_steps(method, point.settings, row_count),
             sequences=fitted.sequences,
             tokens=fitted.tokens,
             expected_first_loss=method.expected_first_loss(point.settings),

@@ -21,6 +21,18 @@ from prefsweep.plan import (
     Run,
     run_directory,
 )
+from prefsweep.records.audit import (
+    OVERLAPPING,
+    TOO_LONG,
+    AnswerLengths,
+    BaselineAccuracy,
+    DataAudit,
+    DuplicateRows,
+    HalfCount,
+    Languages,
+    Leakage,
+    Lengths,
+)
 from prefsweep.records.base import FileHash
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.measure import Evaluation, Generation, PairScore, Percentiles, Throughput, TimedPass
@@ -69,7 +81,7 @@ def build_study(directory: Path, shape: Shape | None = None) -> Path:
     prompts = _prompts(shape)
     plan.write(folder / "plan.json")
     write_jsonl(folder / "data" / "heldout.jsonl", (prompt.model_dump() for prompt in prompts))
-    write_json(folder / "data" / "data.json", _audit(shape))
+    _audit(shape).write(folder / "data" / "data.json")
     for run in plan.runs:
         method = plan.point_of(run.id).method
         if method in shape.failed:
@@ -151,19 +163,38 @@ def _prompts(shape: Shape) -> list[HeldOutPrompt]:
     return [prompt(i, True) for i in range(shape.showcase)] + [prompt(i, False) for i in range(shape.heldout)]
 
 
-def _audit(shape: Shape) -> dict[str, Any]:
-    lengths = {"mean": 151.2, "p50": 148.0, "p95": 252.0, "longest": 301}
-    return {
-        "training_rows_in": 168,
-        "training_rows": 160,
-        "training_dropped": {"identical answers": 6, shape.text("too long"): 2},
-        "heldout_rows": shape.heldout,
-        "halves": {"development": {"rows": 32, "prompts": 32}, "test": {"rows": 32, "prompts": 32}},
-        "training_lengths": {"chosen_characters": lengths, "rejected_characters": lengths},
-        "longer_answer_accuracy": 0.78,
-        "files": [{"name": shape.text("pairs.jsonl"), "bytes": 41210, "sha256": _HASH}],
-        "notices": [shape.text("the chosen answer is the longer one in 78% of held-out pairs")],
-    }
+def _audit(shape: Shape) -> DataAudit:
+    text = shape.text
+    length = Lengths(mean=151.2, p5=61, p25=102, p50=148, p75=190, p95=252, p99=280, longest=301)
+    shorter = length.model_copy(update={"p50": 101.0, "p25": 80.0})
+    lengths = AnswerLengths(
+        chosen_characters=length, rejected_characters=shorter, chosen_tokens=length, rejected_tokens=shorter
+    )
+    rules = {"the longer answer": 0.99, "more emoji": 0.74, "fewer emoji": 0.26, "the shorter answer": 0.22}
+    return DataAudit(
+        name=text("emoji-en"), source=text("data/emoji-en.jsonl"), revision=_HASH, licence="Apache-2.0", synthetic=True,
+        content="pairs", formats=[text("pairs.jsonl: read as messages + rejected_response")],
+        dropped={text("equal answers"): 6}, max_length=512, row_tokens=length, training_rows_in=168, training_rows=160,
+        training_dropped={text(TOO_LONG): 8}, training_prompts=155, desirable_rows=160, undesirable_rows=160,
+        heldout_rows_in=shape.heldout + 1, heldout_rows=shape.heldout, heldout_dropped={OVERLAPPING: 1},
+        halves={
+            "development": HalfCount(rows=-(-shape.heldout // 2), prompts=-(-shape.heldout // 2)),
+            "test": HalfCount(rows=shape.heldout // 2, prompts=shape.heldout // 2),
+        },
+        showcase_prompts=shape.showcase,
+        duplicates=DuplicateRows(
+            policy="keep", exact_rows=1, near_rows=1, listed=[text("pairs.jsonl:7 repeats an earlier row")]
+        ),
+        leakage=Leakage(same_prompt=0, shared_13_grams=1, near_prompts=0, showcase_in_training=0),
+        training_lengths=lengths, heldout_lengths=lengths,
+        languages=Languages(
+            sampled_rows=160, prompts={"en": 158, "und": 2}, chosen={"en": 150, "de": 10}, rejected={"en": 160}
+        ),
+        baselines=[BaselineAccuracy(rule=text(name), heldout=share, test=share) for name, share in rules.items()],
+        files=[FileHash(name=text("pairs.jsonl"), bytes=41210, sha256=_HASH)],
+        tokenizer_sha256=_HASH, chat_template_sha256=_HASH,
+        notices=[text("“the longer answer” alone picks the chosen answer of 78% of the held-out pairs")],
+    )  # fmt: skip
 
 
 def _finished_run(folder: Path, run: Run, point: Point, prompts: Sequence[HeldOutPrompt], shape: Shape) -> None:

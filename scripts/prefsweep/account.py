@@ -1,4 +1,4 @@
-"""What a sceptic reads, as tables: serving numbers, failed runs, the data's audit, every run's provenance."""
+"""What a sceptic reads, as tables: serving numbers, failed runs, every run's provenance."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
@@ -35,7 +35,7 @@ def serving_tables(study: StudyResults) -> list[Table]:
             against = f"{100 * (speed / base - 1):+.1f} %".replace("-", "−") if base else "n/a"
             cells = ["" if point.method == BASE else against, *(_timing(c, v) for c, v in means.items())]
             rows.append({"name": point.label, "method": point.method, "cells": cells})
-        tables.append(_table(f"{_requests(concurrency)}", heads, rows))
+        tables.append(table(f"{_requests(concurrency)}", heads, rows))
     return [table for table in tables if table["rows"]]
 
 
@@ -57,13 +57,6 @@ def failed_runs(study: StudyResults) -> list[dict[str, Any]]:
         for run in study.runs
         for failure in run.failures
     ]
-
-
-def data_account(study: StudyResults) -> dict[str, Facts]:
-    """What the study compared on, and the audit exactly as the preparation left it."""
-    data = study.plan.data.model_dump()
-    audit = {name: value for name, value in study.audit.items() if name not in ("notices", *data)}
-    return {"facts": list(facts(data)), "audit": list(facts(audit))}
 
 
 def provenance(study: StudyResults, comparison: Comparison) -> dict[str, Any]:
@@ -139,7 +132,7 @@ def _settings(points: Sequence[Point], varied: Sequence[str]) -> Table:
         for point in points
     ]
     heads = ["point", *(name.replace("_", " ") for name in varied)]
-    return _table("Settings in which the points differ", heads, rows if varied else [])
+    return table("Settings in which the points differ", heads, rows if varied else [])
 
 
 def _budget(runs: Iterable[RunResults]) -> Table:
@@ -162,7 +155,7 @@ def _budget(runs: Iterable[RunResults]) -> Table:
         if run.train
     ]
     heads = ["run", "steps", "sequences", "tokens", "first loss", "final loss", "adapter norm"]
-    return _table("What each run was trained with and what became of it", [*heads, "merge error", "change"], rows)
+    return table("What each run was trained with and what became of it", [*heads, "merge error", "change"], rows)
 
 
 def _versions(runs: Iterable[RunResults]) -> Facts:
@@ -177,7 +170,8 @@ def _versions(runs: Iterable[RunResults]) -> Facts:
     return [(stage, "  —  or, in other runs:  ".join(sets)) for stage, sets in found.items()]
 
 
-def _table(caption: str, heads: list[str], rows: list[dict[str, Any]]) -> Table:
+def table(caption: str, heads: list[str], rows: list[dict[str, Any]]) -> Table:
+    """A table as the template takes it."""
     return {"caption": caption, "heads": heads, "rows": rows}
 
 

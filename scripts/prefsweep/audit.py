@@ -1,103 +1,36 @@
-"""`data.json`: what came in, what was kept and why, and what a method could exploit in it."""
+"""The account of a prepared data set: what came in, what was kept and why, and what a method could exploit in it."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import numpy
-
+from prefsweep.baselines import baseline_accuracies
 from prefsweep.chat import ChatTokenizer
 from prefsweep.data_files import source_revision
 from prefsweep.dataset import DatasetSpec
 from prefsweep.entries import Entries, Entry
-from prefsweep.formats import Content
-from prefsweep.records.base import FileHash, Record
+from prefsweep.records.audit import (
+    NEARLY_KNOWN,
+    OVERLAPPING,
+    REPEATED,
+    TOO_LONG,
+    AnswerLengths,
+    DataAudit,
+    DuplicateRows,
+    HalfCount,
+    Languages,
+    Leakage,
+)
+from prefsweep.records.base import FileHash
 from prefsweep.records.data import Half
-from prefsweep.selection import OVERLAPPING, REPEATED, TOO_LONG, Selection
+from prefsweep.row_lengths import summarised
+from prefsweep.rows import SHOWN
+from prefsweep.selection import Selection
+from prefsweep.style import UNDETERMINED, language
 
-LENGTH_BIAS = 0.15
-"""How far from one half the longer-answer baseline may be before the reader is told."""
-
-
-class Lengths(Record):
-    """Of a set of texts, in characters or tokens."""
-
-    mean: float
-    p50: float
-    p95: float
-    longest: int
-
-
-class AnswerLengths(Record):
-    """Chosen against rejected answers, for labelled rows desirable against undesirable ones.
-
-    A method that learns to write longer answers wins where the chosen ones are longer, whatever they say.
-    """
-
-    chosen_characters: Lengths
-    rejected_characters: Lengths
-    chosen_tokens: Lengths
-    rejected_tokens: Lengths
-
-
-class HalfCount(Record):
-    """One half of the held-out pairs."""
-
-    rows: int
-    prompts: int
-
-
-class Leakage(Record):
-    """What was looked for between training and held-out prompts; `data.json` exists only if none is left."""
-
-    same_prompt: int
-    """Held-out rows whose prompt, normalised, is a training prompt."""
-    shared_13_grams: int
-    """Held-out rows removed because 13 successive words of their prompt are in a training prompt."""
-    showcase_in_training: int
-    """Shown prompts that some method trained on; they are shown, not scored."""
-
-
-class DataAudit(Record):
-    """`data.json`: the account of one prepared data set."""
-
-    name: str
-    source: str
-    revision: str
-    licence: str | None
-    synthetic: bool
-    content: Content
-    formats: list[str]
-    """What each file was read as."""
-    dropped: dict[str, int]
-    """Reason → rows left out on reading because the data set says so, held-out ones included; before `*_rows_in`."""
-    max_length: int
-    """Tokens of prompt and answer through the chat template; longer rows are dropped for every method."""
-    training_rows_in: int
-    """Rows read that were not held out."""
-    training_rows: int
-    training_dropped: dict[str, int]
-    """Reason → rows."""
-    training_prompts: int
-    training_repeated_rows: int
-    """Rows whose exact content occurs earlier; they are kept."""
-    desirable_rows: int
-    undesirable_rows: int
-    heldout_rows_in: int
-    heldout_rows: int
-    heldout_dropped: dict[str, int]
-    halves: dict[Half, HalfCount]
-    showcase_prompts: int
-    leakage: Leakage
-    training_lengths: AnswerLengths
-    heldout_lengths: AnswerLengths
-    longer_answer_accuracy: float
-    """Share of held-out pairs whose chosen answer has more characters, ties counted half: preference accuracy
-    that needs no model."""
-    longest_row_tokens: int
-    files: list[FileHash]
-    tokenizer_sha256: str
-    chat_template_sha256: str
-    notices: list[str]
+EXPLOITABLE = 0.65
+"""Share of held-out pairs a rule without a model may get right before the reader is told."""
+SAMPLED_ROWS = 1000
+"""Training rows whose language is identified, which takes about a millisecond a text."""
 
 
 def audited(
@@ -112,8 +45,8 @@ def audited(
 ) -> DataAudit:
     """The account of a prepared data set; `halves` by cluster, `row_tokens` by row id."""
     training, heldout = selection.training, selection.heldout
-    desirable = sum(entry.example.desirable is not False for entry in training.entries)
-    undesirable = sum(entry.example.desirable is not True for entry in training.entries)
+    lengths = summarised(row_tokens[entry.id] for entry in training.read)
+    assert lengths is not None
     audit = DataAudit(
         name=spec.name,
         source=spec.described_source,
@@ -124,27 +57,31 @@ def audited(
         formats=entries.explanations,
         dropped=entries.dropped,
         max_length=max_length,
-        training_rows_in=training.rows_in,
+        row_tokens=lengths,
+        training_rows_in=len(training.read),
         training_rows=len(training.entries),
         training_dropped=dict(training.dropped),
         training_prompts=len(training.clusters),
-        training_repeated_rows=sum(entry.repeated for entry in training.entries),
-        desirable_rows=desirable,
-        undesirable_rows=undesirable,
-        heldout_rows_in=heldout.rows_in,
+        desirable_rows=sum(entry.example.desirable is not False for entry in training.entries),
+        undesirable_rows=sum(entry.example.desirable is not True for entry in training.entries),
+        heldout_rows_in=len(heldout.read),
         heldout_rows=len(heldout.entries),
         heldout_dropped=dict(heldout.dropped),
         halves=_half_counts(heldout.entries, halves),
         showcase_prompts=len(entries.showcase),
+        duplicates=_duplicates(spec, selection),
         leakage=Leakage(
             same_prompt=len(training.clusters & heldout.clusters),
             shared_13_grams=heldout.dropped[OVERLAPPING],
+            near_prompts=heldout.dropped[NEARLY_KNOWN],
             showcase_in_training=sum(entry.cluster in training.clusters for entry in entries.showcase),
         ),
         training_lengths=_answer_lengths(training.entries, chat),
         heldout_lengths=_answer_lengths(heldout.entries, chat),
-        longer_answer_accuracy=longer_answer_accuracy(heldout.entries),
-        longest_row_tokens=max(row_tokens[entry.id] for entry in training.entries),
+        languages=_languages(training.entries),
+        baselines=baseline_accuracies(
+            training.entries, heldout.entries, {cluster for cluster, half in halves.items() if half == "test"}
+        ),
         files=files,
         tokenizer_sha256=chat.tokenizer_sha256,
         chat_template_sha256=chat.chat_template_sha256,
@@ -157,27 +94,41 @@ def _notices(audit: DataAudit) -> Iterator[str]:
     """What a reader should know before trusting a comparison on this data."""
     limit = f"{audit.max_length} tokens"
     same_prompt = audit.heldout_rows - sum(count.prompts for count in audit.halves.values())
+    fate = "they were dropped" if audit.duplicates.policy == "drop" else "they were kept"
     for rows, text in (
-        (audit.training_repeated_rows, "training rows repeat an earlier row exactly; they were kept"),
+        (audit.duplicates.exact_rows, f"training rows repeat an earlier row exactly; {fate}"),
+        (audit.duplicates.near_rows, f"training rows nearly repeat another; {fate}"),
         (audit.heldout_dropped.get(REPEATED, 0), "held-out rows repeat an earlier row; they were dropped"),
         (same_prompt, "held-out rows share the prompt of another; statistics count prompts"),
         (audit.training_dropped.get(TOO_LONG, 0), f"training rows exceed {limit}; no method sees them"),
         (audit.heldout_dropped.get(TOO_LONG, 0), f"held-out rows exceed {limit}; they were dropped"),
         (audit.leakage.shared_13_grams, f"held-out rows: {OVERLAPPING}; they were dropped"),
+        (audit.leakage.near_prompts, f"held-out rows: {NEARLY_KNOWN}; they were dropped"),
         (audit.leakage.showcase_in_training, "shown prompts occur in training"),
     ):
         if rows:
             yield f"{rows:,} {text}"
     for reason, rows in audit.dropped.items():
         yield f"{rows:,} rows dropped on reading: {reason}"
-    bias = audit.longer_answer_accuracy
-    if abs(bias - 0.5) > LENGTH_BIAS:
-        longer = "longer" if bias > 0.5 else "shorter"
-        share = max(bias, 1 - bias)
-        yield f"the chosen answer is the {longer} one in {share:.0%} of held-out pairs: length alone can win"
+    if audit.baselines and audit.baselines[0].heldout > EXPLOITABLE:
+        best = audit.baselines[0]
+        yield f"“{best.rule}” alone picks the chosen answer of {100 * best.heldout:.0f} % of the held-out pairs"
+    chosen, rejected = (_commonest(found) for found in (audit.languages.chosen, audit.languages.rejected))
+    if UNDETERMINED not in (chosen, rejected) and chosen != rejected:
+        yield f"chosen answers are mostly in {chosen}, rejected ones in {rejected}: the language alone can be learnt"
 
 
-def _answer_lengths(entries: Sequence[Entry], chat: ChatTokenizer) -> AnswerLengths:
+def _duplicates(spec: DatasetSpec, selection: Selection) -> DuplicateRows:
+    found = selection.duplicates
+    places = {entry.id: f"{entry.path.name}:{entry.example.line}" for entry in selection.training.read}
+    listed = [f"{places[name]} repeats an earlier row" for name in sorted(found.exact)]
+    listed += [f"{places[name]} nearly repeats {places[other]}" for name, other in sorted(found.near.items())]
+    exact, near = len(found.exact), len(found.near)
+    return DuplicateRows(policy=spec.duplicates, exact_rows=exact, near_rows=near, listed=listed[:SHOWN])
+
+
+def _answers(entries: Sequence[Entry]) -> tuple[list[str], list[str]]:
+    """Chosen and rejected answers; for labelled rows desirable and undesirable ones."""
     chosen: list[str] = []
     rejected: list[str] = []
     for entry in entries:
@@ -185,18 +136,39 @@ def _answer_lengths(entries: Sequence[Entry], chat: ChatTokenizer) -> AnswerLeng
         (rejected if row.desirable is False else chosen).append(row.answer or "")
         if row.rejected is not None:
             rejected.append(row.rejected)
+    return chosen, rejected
+
+
+def _answer_lengths(entries: Sequence[Entry], chat: ChatTokenizer) -> AnswerLengths:
+    chosen, rejected = _answers(entries)
     return AnswerLengths(
-        chosen_characters=_lengths(map(len, chosen)),
-        rejected_characters=_lengths(map(len, rejected)),
-        chosen_tokens=_lengths(chat.lengths(chosen)),
-        rejected_tokens=_lengths(chat.lengths(rejected)),
+        chosen_characters=summarised(map(len, chosen)),
+        rejected_characters=summarised(map(len, rejected)),
+        chosen_tokens=summarised(chat.lengths(chosen)),
+        rejected_tokens=summarised(chat.lengths(rejected)),
     )
 
 
-def longer_answer_accuracy(pairs: Sequence[Entry]) -> float:
-    """How often the chosen answer is the longer one, in characters; a tie counts half."""
-    differences = [len(pair.example.answer or "") - len(pair.example.rejected or "") for pair in pairs]
-    return sum(1.0 if difference > 0 else 0.5 * (difference == 0) for difference in differences) / len(pairs)
+def _languages(entries: Sequence[Entry]) -> Languages:
+    sample = sorted(entries, key=lambda entry: entry.id)[:SAMPLED_ROWS]
+    chosen, rejected = _answers(sample)
+    prompts = [entry.example.messages[-1]["content"] for entry in sample]
+    return Languages(
+        sampled_rows=len(sample),
+        prompts=_by_language(prompts),
+        chosen=_by_language(chosen),
+        rejected=_by_language(rejected),
+    )
+
+
+def _by_language(texts: Iterable[str]) -> dict[str, int]:
+    """The commonest first; languages of equal counts by name."""
+    counts = Counter(map(language, texts))
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _commonest(languages: Mapping[str, int]) -> str:
+    return next((code for code in languages if code != UNDETERMINED), UNDETERMINED)
 
 
 def _half_counts(heldout: Sequence[Entry], halves: Mapping[str, Half]) -> dict[Half, HalfCount]:
@@ -204,14 +176,3 @@ def _half_counts(heldout: Sequence[Entry], halves: Mapping[str, Half]) -> dict[H
     prompts = Counter(halves.values())
     both: tuple[Half, Half] = ("development", "test")
     return {half: HalfCount(rows=rows[half], prompts=prompts[half]) for half in both}
-
-
-def _lengths(values: Iterable[int]) -> Lengths:
-    lengths = numpy.fromiter(values, dtype=numpy.int64)
-    p50, p95 = numpy.percentile(lengths, [50, 95])
-    return Lengths(
-        mean=round(float(lengths.mean()), 2),
-        p50=float(p50),
-        p95=round(float(p95), 2),
-        longest=int(lengths.max()),
-    )

@@ -12,7 +12,6 @@ from prefsweep.entries import (
     dropped_rows,
     explained,
     heldout_readings,
-    label_counts,
     read_showcase,
     require_both_labels,
     training_readings,
@@ -37,20 +36,19 @@ class DatasetCounts(Record):
     clusters: int
     """Distinct prompts among the training rows."""
     heldout_clusters: int
+    has_pairs: bool
+    """Whether what is held out are pairs, on which preferences can be measured."""
+    labels: dict[bool, int]
+    """Desirable and undesirable answers among the training rows; a pair is one of each. In proportion under `limit`."""
     explanations: list[str]
     """What each file was read as."""
     dropped: dict[str, int]
     """Reason → rows left out because the data set says so, held-out ones included."""
-    labels: dict[bool, int]
-    """Desirable and undesirable rows, of labelled data."""
 
     @property
     def notices(self) -> list[str]:
         """What a reader of the plan should know about the rows."""
-        lines = list(self.explanations)
-        if self.content == "labelled":
-            lines.append(f"Labels: {self.labels[True]:,} rows desirable, {self.labels[False]:,} undesirable.")
-        return lines + [f"{count:,} rows dropped: {reason}." for reason, count in self.dropped.items()]
+        return [*self.explanations, *(f"{count:,} rows dropped: {reason}." for reason, count in self.dropped.items())]
 
 
 LARGE_BYTES = 50_000_000
@@ -99,18 +97,20 @@ def _checked(spec: DatasetSpec, files: DatasetFiles, progress: Progress | None) 
     for reading in heldout:
         for row in reading:
             places.setdefault(_number(cluster_of(row.messages)), f"{reading.path}:{row.line}")
-    trained = array("Q")
+    trained, undesirable = array("Q"), array("Q")
     leaks: list[str] = []
     for reading in training:
         for row in reading:
             cluster = _number(cluster_of(row.messages))
             trained.append(cluster)
+            if row.desirable is False:
+                undesirable.append(cluster)
             if cluster in places:
                 leaks.append(f"{places[cluster]} has the prompt of {reading.path}:{row.line}")
     read_showcase(spec, files, problems)
     require_both_labels(training, problems)
     problems.raise_if_any()
-    content = content_of(training, has_heldout=bool(heldout))
+    content = content_of(training)
     raise_if_leaking(leaks)
     if not trained:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in dropped_rows(training).items())
@@ -119,25 +119,42 @@ def _checked(spec: DatasetSpec, files: DatasetFiles, progress: Progress | None) 
     reserved = set(places) or held_out_clusters(prompts, spec.heldout_fraction)
     split_off = sum(number in reserved for number in trained)
     rows = len(trained) - split_off
+    kept = rows if spec.limit is None else min(spec.limit, rows)
+    labels = {True: kept, False: kept}
+    if content == "labelled":
+        bad = sum(number not in reserved for number in undesirable)
+        _require_both_labels(bad, rows)
+        bad = round(bad * kept / rows)
+        labels = {True: kept - bad, False: bad}
     return DatasetCounts(
         content=content,
-        rows=rows if spec.limit is None else min(spec.limit, rows),
+        rows=kept,
         heldout_rows=split_off + sum(reading.kept for reading in heldout),
         clusters=sum(number not in reserved for number in prompts),
         heldout_clusters=len(reserved),
+        has_pairs=bool(heldout) or content == "pairs",
+        labels=labels,
         explanations=explained(training) + explained(heldout),
         dropped=dropped_rows([*training, *heldout]),
-        labels=label_counts(training),
     )
 
 
-def raise_if_leaking(leaks: list[str]) -> None:
-    """Raise StageError of class `data` listing held-out prompts that training would see, if there are any."""
+def _require_both_labels(undesirable: int, rows: int) -> None:
+    if undesirable in (0, rows):
+        what = f"the {rows:,} training rows that remain when prompts are held out all have one label"
+        raise StageError("data", what, "Add rows of the other label, or lower heldout_fraction.")
+
+
+def raise_if_leaking(
+    leaks: list[str],
+    what: str = "held-out prompts",
+    remedy: str = "Remove these prompts from the training or from the held-out file.",
+) -> None:
+    """Raise StageError of class `data` listing what training would give away, if there is anything."""
     if leaks:
         more = [f"… and {len(leaks) - SHOWN} more"] if len(leaks) > SHOWN else []
         listed = "".join(f"\n  {leak}" for leak in [*leaks[:SHOWN], *more])
-        remedy = "Remove these prompts from the training or from the held-out file."
-        raise StageError("data", f"{len(leaks)} held-out prompts leak into training:{listed}", remedy)
+        raise StageError("data", f"{len(leaks)} {what} leak into training:{listed}", remedy)
 
 
 def _number(cluster: str) -> int:

@@ -94,9 +94,9 @@ def source_revision(spec: DatasetSpec) -> str:
     """What pins the data a study sees, known before anything is prepared: runs are named after it.
 
     Covers the bytes of local files, the hub's revision or the wheel's hashes, and every setting that changes which
-    rows are used; not names, paths, licence and source.
+    rows are used; not names, paths, licence, source and what merely refuses data.
     """
-    descriptive = {"name", "path", "heldout", "showcase", "licence", "source", "synthetic"}
+    descriptive = {"name", "path", "heldout", "showcase", "licence", "source", "synthetic", "max_too_long"}
     settings = spec.model_dump(mode="json", exclude=descriptive)
     places = {"path": spec.path, "heldout": spec.heldout, "showcase": spec.showcase}
     content = {key: _content(value, spec) if isinstance(value, Path) else value for key, value in places.items()}

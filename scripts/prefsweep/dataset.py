@@ -36,6 +36,12 @@ class DatasetFile(BaseModel):
         0.2, strict=True, gt=0, lt=1, description="Share of distinct prompts held out, without `heldout`."
     )
     limit: int | None = Field(None, strict=True, ge=1, description="Training rows used, chosen by hash.")
+    max_too_long: float = Field(
+        0.1, strict=True, ge=0, le=1, description="Refuse the data if a larger share of rows exceeds max_length."
+    )
+    duplicates: Literal["keep", "drop"] = Field(
+        "keep", description="Training rows that repeat another, exactly or nearly: only count them, or drop them."
+    )
     columns: dict[str, _Text] = Field(
         {}, description="A known format's column names → the file's; a dot leads into an object. No others are read."
     )

@@ -73,20 +73,13 @@ def _treatment(spec: DatasetSpec) -> Treatment:
     return Treatment(spec.columns, spec.delete, spec.ratings, spec.scored, dropped)
 
 
-def content_of(readings: Iterable[Reading], has_heldout: bool) -> Content:
-    """What the training files hold, once they have been read.
-
-    Raises StageError when they disagree, or hold labelled rows alone and nothing to compare answers on.
-    """
+def content_of(readings: Iterable[Reading]) -> Content:
+    """What the training files hold, once they have been read. Raises StageError when they disagree."""
     found = {reading.format.name: reading for reading in readings if reading.format}
     if len(found) > 1:
         what = "; ".join(reading.explanation for reading in found.values())
         raise StageError("data", f"training files of different formats: {what}", "Choose files of one format.")
-    content = next(reading.format.content for reading in found.values() if reading.format)
-    if content == "labelled" and not has_heldout:
-        what = "labelled rows alone leave nothing to measure preferences on"
-        raise StageError("data", what, "Add `heldout:` with a file of pairs to the dataset.")
-    return content
+    return next(reading.format.content for reading in found.values() if reading.format)
 
 
 def read_entries(spec: DatasetSpec, files: DatasetFiles, problems: Problems) -> Entries:
@@ -100,7 +93,7 @@ def read_entries(spec: DatasetSpec, files: DatasetFiles, problems: Problems) -> 
     require_both_labels(training_files, problems)
     problems.raise_if_any()
     return Entries(
-        content=content_of(training_files, has_heldout=files.heldout is not None),
+        content=content_of(training_files),
         training=training,
         heldout=heldout,
         showcase=showcase,

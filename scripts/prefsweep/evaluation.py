@@ -16,10 +16,14 @@ PREFERENCE_TASK = "preference-accuracy"
 
 
 def task_rows(pairs: list[HeldOutPrompt], rendered: list[str]) -> list[dict[str, str]]:
-    """Rows of the project's task files: the prompt as the model sees it, and the two answers."""
+    """Rows of the project's task files: the prompt as the model sees it, and the two answers.
+
+    A prompt without a preferred answer, which only rows labelled one by one leave, has nothing to be scored on.
+    """
     return [
-        {"id": pair.id, "prompt": prompt, "chosen": pair.chosen or "", "rejected": pair.rejected or ""}
+        {"id": pair.id, "prompt": prompt, "chosen": pair.chosen, "rejected": pair.rejected or ""}
         for pair, prompt in zip(pairs, rendered, strict=True)
+        if pair.chosen is not None
     ]
 
 

@@ -66,7 +66,7 @@ class Conversation:
 
 
 def conversations(template: Any, prompts: list[HeldOutPrompt]) -> list[Conversation]:
-    """Held-out pairs in the tokens of the trainer's template."""
+    """Held-out prompts with their preferred answers in the tokens of the trainer's template."""
     found = []
     for rendered, prompt in zip(render(template, prompts), prompts, strict=True):
         answer = template.tokenizer.encode(prompt.chosen, add_special_tokens=False)

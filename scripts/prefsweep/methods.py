@@ -1,5 +1,6 @@
 """The method catalogue: `config/methods/*.yaml` as typed values, and the one translation to engine flags."""
 
+from collections.abc import Mapping
 from functools import cache
 from math import prod
 from pathlib import Path
@@ -23,8 +24,8 @@ class Knob(BaseModel):
     above: float | None = None
     at_least: float | None = None
     at_most: float
-    published: tuple[float, float]
-    """The range found in `source`; values outside are run, with a notice."""
+    published: tuple[float, float] | None = None
+    """The range found in `source`; values outside are run, with a notice. None: only together with another knob."""
     source: str
 
     @model_validator(mode="after")
@@ -32,6 +33,34 @@ class Knob(BaseModel):
         if (self.above is None) == (self.at_least is None):
             raise ValueError("give exactly one of `above` and `at_least`")
         return self
+
+
+class Balance(BaseModel):
+    """Two knobs that weigh desirable against undesirable rows: weight × rows of one kind to that of the other."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    desirable: str
+    undesirable: str
+    published: tuple[float, float]
+    """The range of the ratio found in `source`; ratios outside are run, with a notice."""
+    source: str
+
+    def ratio(self, settings: Mapping[str, Any], labels: Mapping[bool, int]) -> float:
+        """λ_D·n_D / (λ_U·n_U); `labels` holds the rows of each kind."""
+        return float(settings[self.desirable] * labels[True] / (settings[self.undesirable] * labels[False]))
+
+    def weights(self, labels: Mapping[bool, int]) -> dict[str, float]:
+        """The weights these rows ask for, the smaller one 1: nothing where equal weights are in the range.
+
+        The ratio becomes the middle of the range, so that it stays inside when a few rows turn out too long.
+        """
+        low, high = self.published
+        ratio, middle = labels[True] / labels[False], (low + high) / 2
+        if low <= ratio <= high:
+            return {}
+        weight = float(f"{max(middle / ratio, ratio / middle):.3g}")
+        return {self.desirable if ratio < low else self.undesirable: weight}
 
 
 class Method(BaseModel):
@@ -49,6 +78,8 @@ class Method(BaseModel):
     first_loss: float | None
     """The loss of an untrained adapter with unit weights, where theory gives it."""
     knobs: dict[str, Knob]
+    balance: Balance | None = None
+    """How labelled rows are weighed; None: the method has no labels, or no weights."""
     engine: dict[str, str | int | float]
     """ms-swift flag → literal, or a product of `{knob}` placeholders."""
 

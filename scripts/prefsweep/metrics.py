@@ -30,6 +30,11 @@ class Metric(Record):
     rate: bool = False
     """Each prompt gives 0, 1 or a tie's 1/2, so that the mean is a proportion."""
 
+    @property
+    def needs_pairs(self) -> bool:
+        """Whether it compares a held-out pair's two answers, rather than looking at what a model wrote."""
+        return self.name in PAIR_METRICS
+
 
 _CATALOGUE = [
     Metric(
@@ -104,6 +109,14 @@ _CATALOGUE = [
         source="py3langid at confidence >= 0.5",
     ),
 ]  # fmt: skip
+
+PAIR_METRICS = frozenset(
+    {
+        "preference_accuracy", "preference_accuracy_normalised", "preference_margin", "preference_margin_normalised",
+        "chosen_log_prob", "rejected_log_prob", "chosen_nats_per_character",
+    }
+)  # fmt: skip
+"""What `preference_metrics` gives."""
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _CATALOGUE}
 """Every per-prompt metric by name, in the order reports show them."""

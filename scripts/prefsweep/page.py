@@ -23,6 +23,8 @@ from prefsweep import account, charts, curves, leaderboard, summary
 from prefsweep.answers import cut, side_by_side
 from prefsweep.charts import Figure
 from prefsweep.comparison import Comparison
+from prefsweep.data_charts import length_figure, rule_figure
+from prefsweep.data_section import data_section
 from prefsweep.files import write_text
 from prefsweep.palette import method_colours, method_shapes, on_dark
 from prefsweep.plan import BASE
@@ -130,7 +132,7 @@ def _content(study: StudyResults, comparison: Comparison, rows: Mapping[str, Row
         "answers": side_by_side(study, comparison),
         "failures": account.failed_runs(study),
         "serving": account.serving_tables(study),
-        "data": account.data_account(study),
+        "data": data_section(study, comparison),
         "provenance": account.provenance(study, comparison),
     }
 
@@ -149,6 +151,7 @@ def _panels(
         "behaviour": _drawn(
             charts.metric_figure(comparison, catalogue[name], colours, dots=False) for name in behaviour
         ),
+        "data": _drawn(_data_figures(study, comparison, colours)),
         "training": [
             (quantity, [(method, figure and _draw(figure)) for method, figure in figures.items()])
             for quantity, figures in training.items()
@@ -170,6 +173,13 @@ def _tradeoffs(comparison: Comparison, rows: Mapping[str, Row], colours: dict[st
         if len(known) > 1:
             figures.append(charts.tradeoff_figure(comparison, column, known, title, colours))
     return figures
+
+
+def _data_figures(study: StudyResults, comparison: Comparison, colours: dict[str, str]) -> list[Figure]:
+    if study.audit is None:
+        return []
+    rules = [rule_figure(study.audit, comparison, colours)] if study.audit.baselines else []
+    return [length_figure(study.audit), *rules]
 
 
 def _drawn(figures: Iterable[Figure]) -> list[dict[str, Any]]:

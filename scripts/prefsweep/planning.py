@@ -1,22 +1,21 @@
 """From a study file to its plan: everything resolved, checked and counted before anything is spent."""
 
-from collections import Counter
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from prefsweep.checking import DatasetCounts, check_once
 from prefsweep.code import code_revision
+from prefsweep.contaminations import known_contaminations
 from prefsweep.data_files import source_revision
 from prefsweep.dataset import DatasetSpec, SpecError, load_dataset_spec
 from prefsweep.estimate import Pace, disk_bytes
 from prefsweep.failures import StageError
 from prefsweep.host import device_for
 from prefsweep.methods import Method, load_methods
-from prefsweep.metrics import METRICS
 from prefsweep.model_files import validate_model_directory
 from prefsweep.models import ModelSpec, load_model_spec, model_directory, model_revision
+from prefsweep.notices import plan_notices
 from prefsweep.plan import (
     BASE,
     Estimate,
@@ -28,6 +27,7 @@ from prefsweep.plan import (
     Run,
 )
 from prefsweep.study import JOBS_PER_GPU, StudyConfig, StudyError, load_study
+from prefsweep.suitability import check_methods, check_primary_metric, measurable_tasks
 from prefsweep.sweep import Inputs, expand
 from prefsweep.swift_settings import check_batches, expected_steps
 from prefsweep.yaml_file import YamlError, load_yaml
@@ -45,6 +45,10 @@ class Places:
     @property
     def methods(self) -> Path:
         return self.root / "config" / "methods"
+
+    @property
+    def contaminations(self) -> Path:
+        return self.root / "config" / "contaminations" / "public.yaml"
 
     @property
     def tasks(self) -> Path:
@@ -80,16 +84,19 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
     config, methods, model, dataset = _read(file, overrides, places)
     if model.path is not None:
         validate_model_directory(model_directory(model, places.models), model.allow_code)
-    _check_measures(file, config)
+    revision = source_revision(dataset)
+    code = code_revision(places.root / "scripts" / "prepare.py")
+    counts = check_once(dataset, places.downloads, revision, code)
+    check_methods(file, config, methods, counts)
+    check_primary_metric(file, config, counts)
     device = device_for(config.device)
-    inputs = Inputs(f"{model.folder}@{model_revision(model)}", model.template, source_revision(dataset), device)
-    points = expand(config, methods, inputs)
+    inputs = Inputs(f"{model.folder}@{model_revision(model)}", model.template, revision, device)
+    points = expand(config, methods, inputs, counts.labels if counts else None)
     for point in points:
         if point.method != BASE:
             check_batches(point.settings)
-    code = code_revision(places.root / "scripts" / "prepare.py")
-    counts = check_once(dataset, places.downloads, inputs.data_revision, code)
-    _check_data_form(file, points, methods, counts)
+    tasks = measurable_tasks(file, config, counts)
+    notices = plan_notices(config, points, methods, counts)
     runs = _runs(config, points, methods, counts, model, places)
     if len(runs) > config.max_runs:
         raise StudyError(
@@ -113,17 +120,17 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
         data=PlannedData(
             name=dataset.name,
             source=dataset.described_source,
-            revision=inputs.data_revision,
+            revision=revision,
             licence=dataset.licence,
             synthetic=dataset.synthetic,
             rows=counts.rows if counts else None,
             heldout_rows=counts.heldout_rows if counts else None,
         ),
         generate=GenerateSettings(**config.generate.model_dump()),
-        tasks=config.evaluate.tasks,
+        tasks=tasks,
         points=points,
         runs=runs,
-        notices=[*_notices(config, points, methods), *(counts.notices if counts else [])],
+        notices=[*notices, *known_contaminations(places.contaminations, dataset, tasks)],
     )
     return Study(config, methods, model, dataset, plan)
 
@@ -140,6 +147,17 @@ def planned_study(file: Path, overrides: dict[str, Any], places: Places) -> Stud
         remedy = "Jobs need the folder they were submitted from: put it on a file system that all nodes share."
         raise StageError("config", f"{plan} is not on this machine", remedy)
     return Study(config, methods, model, dataset, Plan.read(plan))
+
+
+def check_still_planned(study: Study, file: Path, overrides: dict[str, Any], places: Places) -> None:
+    """Data from a hub has just been fetched: refuse it where it asks for another plan than was made without seeing it.
+
+    Raises ValueError when the study cannot run on it at all, StageError when the same command would now do other runs.
+    """
+    seen = plan_study(file, overrides, places).plan
+    if (seen.points, seen.tasks) != (study.plan.points, study.plan.tasks):
+        what = f"the data set {seen.data.name} has been fetched and changes what is planned"
+        raise StageError("data", what, "Run the same command again: its plan now knows the data.")
 
 
 def _read(
@@ -169,33 +187,6 @@ def _named(file: Path, key: str, load: Any) -> Any:
         location, message = (), str(error).removeprefix(f"{key}: ")
     line = load_yaml(file).line_of((key, *location))
     raise StudyError([f"{file}:{line}: {key}: {message}"])
-
-
-def _check_measures(file: Path, config: StudyConfig) -> None:
-    """The primary metric must be one we know, with a better end."""
-    directed = [name for name, metric in METRICS.items() if metric.direction != "neutral"]
-    if config.primary_metric not in directed:
-        line = load_yaml(file).line_of(("primary_metric",))
-        close = get_close_matches(config.primary_metric, directed, n=1)
-        hint = f"did you mean {close[0]!r}? Choose from" if close else "choose from"
-        raise StudyError(
-            [
-                f"{file}:{line}: primary_metric: {config.primary_metric!r} cannot say what is better; {hint}: "
-                f"{', '.join(directed)}"
-            ]
-        )
-
-
-def _check_data_form(file: Path, points: list[Point], methods: dict[str, Method], counts: DatasetCounts | None) -> None:
-    """Rows labelled one by one have no pairs, so only methods that train on labels can use them."""
-    if counts is None or counts.content == "pairs":
-        return
-    line = load_yaml(file).line_of(("methods",))
-    need = sorted({p.method for p in points if p.method != BASE and methods[p.method].data == "pairs"})
-    if need:
-        raise StudyError(
-            [f"{file}:{line}: methods: the data has labelled rows, no pairs; {', '.join(need)} cannot train on them"]
-        )
 
 
 def _runs(
@@ -228,35 +219,12 @@ def _estimate(
         return Estimate(steps=0, sequences=0, seconds=pace.base_seconds, disk_bytes=model_bytes)
     if counts is None:
         return Estimate(steps=None, sequences=None, seconds=None, disk_bytes=model_bytes)
-    pairs = counts.rows if counts.content == "pairs" else counts.rows // 2
-    steps = expected_steps(methods[point.method], point.settings, pairs)
-    sequences = 2 * pairs * int(point.settings["epochs"])
+    answers = sum(counts.labels.values())
+    rows = answers if methods[point.method].data == "labelled" else counts.rows
+    steps = expected_steps(methods[point.method], point.settings, rows)
+    sequences = answers * int(point.settings["epochs"])
     seconds = pace.seconds(point.method, steps)
     return Estimate(steps=steps, sequences=sequences, seconds=seconds, disk_bytes=model_bytes)
-
-
-def _notices(config: StudyConfig, points: list[Point], methods: dict[str, Method]) -> list[str]:
-    notices = []
-    if len(config.seeds) == 1:
-        notices.append("One seed: results are about these checkpoints, not about the methods.")
-    tried = Counter(point.method for point in points if point.method != BASE)
-    if len(set(tried.values())) > 1:
-        budget = ", ".join(f"{name} {count}" for name, count in tried.items())
-        notices.append(f"Unequal tuning budget, points per method: {budget}.")
-    outside: dict[str, None] = {}
-    for point in points:
-        if point.method != BASE:
-            outside |= dict.fromkeys(_outside_published(methods[point.method], point.settings))
-    return [*notices, *outside]
-
-
-def _outside_published(method: Method, settings: dict[str, Any]) -> list[str]:
-    return [
-        f"{method.method}: {knob} {settings[knob]:g} is outside the published {low:g}–{high:g} ({spec.source})."
-        for knob, spec in method.knobs.items()
-        for low, high in [spec.published]
-        if not low <= settings[knob] <= high
-    ]
 
 
 def _relative(path: Path, root: Path) -> str:

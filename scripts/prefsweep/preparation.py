@@ -5,12 +5,13 @@ from pathlib import Path
 
 from jinja2 import TemplateError
 
-from prefsweep.audit import DataAudit, audited
+from prefsweep.audit import audited
 from prefsweep.chat import ChatTokenizer
 from prefsweep.data_files import local_files
 from prefsweep.dataset import DatasetSpec
 from prefsweep.entries import Entries, Entry, read_entries
 from prefsweep.files import write_jsonl
+from prefsweep.records.audit import DataAudit
 from prefsweep.records.base import FileHash, Record, hashed_files
 from prefsweep.records.data import Half, HeldOutPrompt, LabelledRow, Pair
 from prefsweep.rows import Problems
@@ -32,7 +33,7 @@ def prepare(spec: DatasetSpec, downloads: Path, model_directory: Path, max_lengt
     row_tokens = _row_tokens([*entries.training, *entries.heldout], chat, problems)
     _row_tokens(entries.showcase, chat, problems)
     problems.raise_if_any()
-    selection = select(entries, spec.heldout_fraction, spec.limit, row_tokens, max_length)
+    selection = select(entries, spec, row_tokens, max_length)
     halves = halves_of(selection.heldout.clusters)
     files = _write_rows(entries, selection, halves, output)
     audit = audited(spec, entries, selection, halves, chat, row_tokens, max_length, files)
@@ -67,8 +68,10 @@ def _row_tokens(entries: Sequence[Entry], chat: ChatTokenizer, problems: Problem
 def _write_rows(entries: Entries, selection: Selection, halves: Mapping[str, Half], output: Path) -> list[FileHash]:
     training = selection.training.entries
     pairs = [_pair(entry) for entry in training] if entries.content == "pairs" else []
-    labelled = derived_labels(pairs) if pairs else [_labelled(entry) for entry in training]
-    heldout = [_heldout(entry, halves[entry.cluster]) for entry in selection.heldout.entries]
+    labelled = derived_labels(pairs) if pairs else sorted(map(_labelled, training), key=lambda row: row.id)
+    tested = selection.heldout.entries
+    single = any(entry.example.desirable is not None for entry in tested)
+    heldout = _by_prompt(tested, halves) if single else [_heldout(entry, halves[entry.cluster]) for entry in tested]
     rows: dict[str, Sequence[Record]] = {
         "pairs.jsonl": pairs,
         "labelled.jsonl": labelled,
@@ -99,6 +102,19 @@ def _labelled(entry: Entry) -> LabelledRow:
         answer=row.answer or "",
         desirable=bool(row.desirable),
     )
+
+
+def _by_prompt(labelled: Sequence[Entry], halves: Mapping[str, Half]) -> list[HeldOutPrompt]:
+    """Rows labelled one by one as prompts, each once: with a desirable and an undesirable answer where there is one."""
+    prompts: dict[str, list[Entry]] = {}
+    for entry in sorted(labelled, key=lambda entry: entry.id):
+        prompts.setdefault(entry.cluster, []).append(entry)
+    found = []
+    for cluster, entries in sorted(prompts.items()):
+        answers = {bool(entry.example.desirable): entry.example.answer for entry in reversed(entries)}
+        prompt = _heldout(entries[0], halves[cluster])
+        found.append(prompt.model_copy(update={"chosen": answers.get(True), "rejected": answers.get(False)}))
+    return found
 
 
 def _heldout(entry: Entry, half: Half | None) -> HeldOutPrompt:

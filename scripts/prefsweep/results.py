@@ -5,7 +5,7 @@ A run that failed, or has not finished, is still here: the report shows it as a 
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Literal, TypeVar
@@ -14,6 +14,7 @@ from prefsweep.failures import Failure, silent_death
 from prefsweep.files import read_jsonl
 from prefsweep.lifetime import is_held
 from prefsweep.plan import BASE, Plan, Point, Run, run_directory
+from prefsweep.records.audit import DataAudit
 from prefsweep.records.base import read_document
 from prefsweep.records.data import Half, HeldOutPrompt
 from prefsweep.records.measure import Evaluation, Generation, Throughput, TimedPass
@@ -110,8 +111,8 @@ class StudyResults:
     """In the plan's order."""
     prompts: tuple[HeldOutPrompt, ...] = ()
     """Showcase and held-out prompts, in the order of `heldout.jsonl`."""
-    audit: dict[str, Any] = field(default_factory=dict)
-    """`data.json` as plain values; empty before the data were prepared."""
+    audit: DataAudit | None = None
+    """None before the data were prepared, by this version of the audit."""
 
     def of_point(self, point: str) -> tuple[RunResults, ...]:
         """The runs of one point, by seed as planned."""
@@ -128,14 +129,21 @@ def read_study(directory: Path) -> StudyResults:
     A run's record that cannot be read makes that run failed, with the file named; it never stops the others.
     """
     plan = Plan.read(directory / "plan.json")
-    heldout, audit = directory / "data" / "heldout.jsonl", directory / "data" / "data.json"
+    heldout = directory / "data" / "heldout.jsonl"
     return StudyResults(
         directory=directory,
         plan=plan,
         runs=tuple(_read_run(directory, plan, run) for run in plan.runs),
         prompts=_rows(HeldOutPrompt.model_validate, heldout) or (),
-        audit=read_document(audit) if audit.exists() else {},
+        audit=_audit(directory / "data" / "data.json"),
     )
+
+
+def _audit(path: Path) -> DataAudit | None:
+    try:
+        return DataAudit.read(path)
+    except (OSError, ValueError):
+        return None
 
 
 def _read_run(directory: Path, plan: Plan, run: Run) -> RunResults:

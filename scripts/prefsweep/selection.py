@@ -5,14 +5,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from prefsweep.checking import raise_if_leaking
+from prefsweep.dataset import DatasetSpec
+from prefsweep.duplicates import Duplicates, find_duplicates
 from prefsweep.entries import Entries, Entry
 from prefsweep.failures import StageError
-from prefsweep.splitting import held_out_clusters, normalised_prompt, overlapping
-
-TOO_LONG = "longer than max_length"
-BEYOND_LIMIT = "beyond limit"
-REPEATED = "repeated row"
-OVERLAPPING = "13 words of the prompt are in a training prompt"
+from prefsweep.leakage import NEAR, SHARED, find_leaks
+from prefsweep.records.audit import (
+    BEYOND_LIMIT,
+    NEARLY_KNOWN,
+    NEARLY_REPEATED,
+    OVERLAPPING,
+    REPEATED,
+    TOO_LONG,
+)
+from prefsweep.row_lengths import refuse_many_too_long
+from prefsweep.splitting import held_out_clusters
 
 
 @dataclass
@@ -20,11 +27,12 @@ class Side:
     """Training or held-out rows: those that remain, in file order, and per reason how many do not."""
 
     entries: list[Entry]
-    rows_in: int = field(init=False)
+    read: list[Entry] = field(init=False)
+    """What there was before any row was dropped."""
     dropped: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.rows_in = len(self.entries)
+        self.read = self.entries
 
     def keep(self, condition: Callable[[Entry], bool], reason: str) -> None:
         """Drop the rows that do not meet a condition."""
@@ -44,66 +52,66 @@ class Selection:
 
     training: Side
     heldout: Side
+    duplicates: Duplicates
+    """Among the training rows that are short enough, whether or not they were dropped."""
 
 
-def select(
-    entries: Entries, fraction: float, limit: int | None, row_tokens: Mapping[str, int], max_length: int
-) -> Selection:
+def select(entries: Entries, spec: DatasetSpec, row_tokens: Mapping[str, int], max_length: int) -> Selection:
     """Split if there is no held-out file, drop what is too long or leaks, and apply the limit.
 
-    `row_tokens` gives each row's length by its id. Raises StageError of class `data` when held-out prompts of
-    a file of their own leak into training, or when too little remains.
+    `row_tokens` gives each row's length by its id. No decision depends on the order of rows. Raises StageError of
+    class `data` when too many rows are too long, when held-out prompts of a file of their own leak into training, or
+    when too little remains.
     """
-    selection = _split(entries, fraction)
-    training, heldout = selection.training, selection.heldout
+    training, heldout = split(entries, spec.heldout_fraction)
     heldout.keep(lambda entry: not entry.repeated, REPEATED)
-    for side in (training, heldout):
+    for side, what in ((training, "training"), (heldout, "held-out")):
+        tokens = [row_tokens[entry.id] for entry in side.entries]
+        refuse_many_too_long(what, tokens, max_length, spec.max_too_long)
         side.keep(lambda entry: row_tokens[entry.id] <= max_length, TOO_LONG)
-    _separate(selection, own_file=bool(entries.heldout))
-    if limit is not None:
-        chosen = set(sorted(entry.id for entry in training.entries)[:limit])
+    duplicates = find_duplicates(training.entries)
+    if spec.duplicates == "drop":
+        training.keep(lambda entry: entry.id not in duplicates.exact, REPEATED)
+        training.keep(lambda entry: entry.id not in duplicates.near, NEARLY_REPEATED)
+    _separate(training, heldout, own_file=bool(entries.heldout))
+    if spec.limit is not None:
+        chosen = set(sorted(entry.id for entry in training.entries)[: spec.limit])
         training.keep(lambda entry: entry.id in chosen, BEYOND_LIMIT)
-    _require_enough(selection, max_length)
-    return selection
+    _require_enough(training, heldout, max_length)
+    return Selection(training, heldout, duplicates)
 
 
-def _split(entries: Entries, fraction: float) -> Selection:
+def split(entries: Entries, fraction: float) -> tuple[Side, Side]:
+    """Training and held-out rows: the files', or a share of the prompts held out."""
     if entries.heldout:
-        return Selection(Side(entries.training), Side(entries.heldout))
+        return Side(entries.training), Side(entries.heldout)
     reserved = held_out_clusters([entry.cluster for entry in entries.training], fraction)
-    return Selection(
+    return (
         Side([entry for entry in entries.training if entry.cluster not in reserved]),
         Side([entry for entry in entries.training if entry.cluster in reserved]),
     )
 
 
-def _separate(selection: Selection, own_file: bool) -> None:
+def _separate(training: Side, heldout: Side, own_file: bool) -> None:
     """Let no held-out prompt be known from training: an error for a file of its own, else it is dropped."""
-    trained = {entry.cluster: entry for entry in reversed(selection.training.entries)}
-    reserved = {entry.cluster: entry for entry in reversed(selection.heldout.entries)}
-    same = [(reserved[cluster], trained[cluster]) for cluster in reserved if cluster in trained]
-    raise_if_leaking([f"{ours.place} has the prompt of {theirs.place}" for ours, theirs in same])
-    overlaps = overlapping(
-        [normalised_prompt(entry.example.messages) for entry in trained.values()],
-        [normalised_prompt(entry.example.messages) for entry in reserved.values()],
-    )
-    ours, theirs = list(reserved.values()), list(trained.values())
+    leaks = find_leaks(training.entries, heldout.entries)
     if own_file:
-        raise_if_leaking(
-            [f"{ours[i].place} shares 13 words with {theirs[j].place}" for i, j in sorted(overlaps.items())]
-        )
-    known = {ours[index].cluster for index in overlaps}
-    selection.heldout.keep(lambda entry: entry.cluster not in known, OVERLAPPING)
+        raise_if_leaking([str(leak) for leak in leaks])
+    for how, reason in ((SHARED, OVERLAPPING), (NEAR, NEARLY_KNOWN)):
+        known = {leak.heldout.cluster for leak in leaks if leak.how == how}
+        heldout.keep(lambda entry, known=known: entry.cluster not in known, reason)  # type: ignore[misc]
 
 
-def _require_enough(selection: Selection, max_length: int) -> None:
-    labels = {entry.example.desirable for entry in selection.training.entries}
-    reasons = f"dropped: {_listed(selection.training)}; held-out dropped: {_listed(selection.heldout)}"
+def _require_enough(training: Side, heldout: Side, max_length: int) -> None:
+    labels = {entry.example.desirable for entry in training.entries}
+    reasons = f"dropped: {_listed(training)}; held-out dropped: {_listed(heldout)}"
     remedy = f"Add rows, or raise train.max_length (now {max_length} tokens)."
     if labels not in ({None}, {True, False}):
         raise StageError("data", f"no training rows of every kind remain ({reasons})", remedy)
-    if len(selection.heldout.clusters) < 2:
+    if len(heldout.clusters) < 2:
         raise StageError("data", f"fewer than two held-out prompts remain ({reasons})", remedy)
+    if all(entry.example.desirable is False for entry in heldout.entries):
+        raise StageError("data", f"no held-out prompt with a desirable answer remains ({reasons})", remedy)
 
 
 def _listed(side: Side) -> str:

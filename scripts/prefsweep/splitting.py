@@ -27,11 +27,16 @@ _WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+")
 
 def normalised_prompt(messages: list[Turn]) -> str:
     """A prompt without system turns, differences of case, width and white space, and closing punctuation."""
-    text = "\n".join([turn["content"] for turn in messages if turn["role"] != "system"])
+    text = normalised("\n".join([turn["content"] for turn in messages if turn["role"] != "system"]))
+    return text.rstrip(".!?…。 ") or text
+
+
+def normalised(text: str) -> str:
+    """A text without differences of case, width and white space."""
     text = unicodedata.normalize("NFKC", text).casefold().strip()
     if "  " in text or not text.isprintable():  # the only white space that is printable is the space
         text = " ".join(text.split())
-    return text.rstrip(".!?…。 ") or text
+    return text
 
 
 def cluster_of(messages: list[Turn]) -> str:
@@ -72,10 +77,10 @@ def halves_of(clusters: Collection[str]) -> dict[str, Half]:
 
 
 def overlapping(training: Sequence[str], heldout: Sequence[str]) -> dict[int, int]:
-    """Held-out prompts that share 13 successive words with a training prompt.
+    """Held-out texts, prompts above all, that share 13 successive words with a training text.
 
-    Takes distinct normalised prompts; gives the index of the held-out one → that of the first training one.
-    Han and kana count as one word per character. 13-grams in more than ten training prompts are ignored.
+    Takes distinct normalised texts; gives the index of the held-out one → that of the first training one.
+    Han and kana count as one word per character. 13-grams in more than ten training texts are ignored.
     """
     holders: dict[int, list[int]] = {}
     for index, text in enumerate(heldout):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from prefsweep.comparison import Comparison, MetricComparison, PointComparison
+from prefsweep.data_section import unbeaten_rule
 from prefsweep.leaderboard import gibibytes, minutes, number, title_of
 from prefsweep.metrics import METRICS
 from prefsweep.plan import BASE
@@ -31,7 +32,7 @@ def particulars(study: StudyResults) -> list[tuple[str, str]]:
     """The study in a line: what was compared, on what."""
     plan = study.plan
     methods = list(dict.fromkeys(point.method for point in plan.points if point.method != BASE))
-    rows = study.audit.get("training_rows", plan.data.rows)
+    rows = study.audit.training_rows if study.audit else plan.data.rows
     data = f"{plan.data.name}{' (synthetic)' if plan.data.synthetic else ''}"
     return [
         ("Model", plan.model.name),
@@ -71,8 +72,9 @@ def tiles(comparison: Comparison, rows: Mapping[str, Row]) -> list[dict[str, str
 def caveats(study: StudyResults, comparison: Comparison) -> list[str]:
     """Everything that limits the answer, each said once."""
     recommended = comparison.point(comparison.recommended).caveats if comparison.recommended else []
-    of_data = study.audit.get("notices", [])
-    said = [*recommended, *comparison.notices, *study.plan.notices, *(text for text in of_data if text)]
+    of_data = study.audit.notices if study.audit else []
+    rule = unbeaten_rule(study.audit, comparison)
+    said = [*recommended, *comparison.notices, *([rule] if rule else []), *study.plan.notices, *of_data]
     return list(dict.fromkeys(str(text)[:1].upper() + str(text)[1:] for text in said))
 
 

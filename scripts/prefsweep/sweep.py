@@ -1,5 +1,6 @@
 """From a study to its points: every combination of the listed values, each with an identity that content decides."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -22,13 +23,17 @@ class Inputs:
     device: str
 
 
-def expand(config: StudyConfig, methods: dict[str, Method], inputs: Inputs) -> list[Point]:
+def expand(
+    config: StudyConfig, methods: dict[str, Method], inputs: Inputs, labels: Mapping[bool, int] | None = None
+) -> list[Point]:
     """`base` and the grid of every method, in the study's order. Equal points are kept once.
+
+    `labels` are the rows of each kind: weights that the study leaves open follow from them.
 
     A point's id is `<method>-<8 hex>` of its resolved settings and `inputs`, so that a new swept key or a new label
     leaves the points whose settings are unchanged where they are.
     """
-    grids = {name: _grid(config, methods[name]) for name in _study_order(config)}
+    grids = {name: _grid(config, methods[name], labels) for name in _study_order(config)}
     varying = _varying_train_keys(grids)
     points = [_base(inputs)]
     for name, grid in grids.items():
@@ -49,9 +54,10 @@ def _study_order(config: StudyConfig) -> list[str]:
     return [name for name in type(config.methods).model_fields if name in config.methods.model_fields_set]
 
 
-def _grid(config: StudyConfig, method: Method) -> list[dict[str, Any]]:
+def _grid(config: StudyConfig, method: Method, labels: Mapping[bool, int] | None) -> list[dict[str, Any]]:
     section = getattr(config.methods, method.method)
-    values = {name: [knob.default] for name, knob in method.knobs.items()}
+    weights = method.balance.weights(labels) if method.balance and labels else {}
+    values = {name: [weights.get(name, knob.default)] for name, knob in method.knobs.items()}
     values |= {name: [field.default] for name, field in TrainSettings.model_fields.items()}
     values |= config.train.model_dump(exclude_none=True, exclude={JOBS_PER_GPU})
     values |= section.model_dump(exclude_none=True)

@@ -19,9 +19,8 @@ def rows_per_step(method: Method, settings: dict[str, Any]) -> int:
     return int(settings["batch_size"]) * (2 if method.data == "labelled" else 1)
 
 
-def expected_steps(method: Method, settings: dict[str, Any], pairs: int) -> int:
-    """Optimiser steps over `pairs` pairs (or half as many labelled rows of each kind), last partial batch included."""
-    rows = pairs * (2 if method.data == "labelled" else 1)
+def expected_steps(method: Method, settings: dict[str, Any], rows: int) -> int:
+    """Optimiser steps over `rows` rows of the method's own form, the last partial batch included."""
     return -(-rows // rows_per_step(method, settings)) * int(settings["epochs"])
 
 

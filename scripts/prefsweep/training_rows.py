@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from prefsweep.files import read_jsonl, write_jsonl
+from prefsweep.files import write_jsonl
+from prefsweep.prepared import heldout_prompts, prepared_rows
 from prefsweep.records.data import HeldOutPrompt, LabelledRow, Pair
 
 DataForm = Literal["pairs", "labelled"]
@@ -13,26 +14,28 @@ DataForm = Literal["pairs", "labelled"]
 def write_training_rows(form: DataForm, data_directory: Path, target: Path) -> Path:
     """Write the rows every method with this form of data trains on; returns `target`."""
     if form == "pairs":
-        pairs = [Pair.model_validate(row) for row in read_jsonl(data_directory / "pairs.jsonl")]
+        pairs = [Pair.model_validate(row) for row in prepared_rows(data_directory, "pairs.jsonl")]
         write_jsonl(target, map(_engine_pair, pairs))
     else:
-        rows = [LabelledRow.model_validate(row) for row in read_jsonl(data_directory / "labelled.jsonl")]
+        rows = [LabelledRow.model_validate(row) for row in prepared_rows(data_directory, "labelled.jsonl")]
         write_jsonl(target, map(_engine_label, rows))
     return target
 
 
 def write_heldout_rows(form: DataForm, data_directory: Path, target: Path) -> Path:
-    """Write the development half of the held-out pairs, for the loss during training; returns `target`.
+    """Write the development half of what is held out, for the loss during training; returns `target`.
 
     The half that results are reported on stays unseen.
     """
-    prompts = [HeldOutPrompt.model_validate(row) for row in read_jsonl(data_directory / "heldout.jsonl")]
+    prompts = [prompt for prompt in heldout_prompts(data_directory) if prompt.half == "development"]
     pairs = [
         Pair(id=p.id, cluster=p.cluster, messages=p.messages, chosen=p.chosen, rejected=p.rejected)
         for p in prompts
-        if p.half == "development" and p.chosen is not None and p.rejected is not None
+        if p.chosen is not None and p.rejected is not None
     ]
-    write_jsonl(target, map(_engine_pair, pairs) if form == "pairs" else map(_engine_label, derived_labels(pairs)))
+    single = [prompt for prompt in prompts if prompt.chosen is None or prompt.rejected is None]
+    labelled = derived_labels(pairs) + [_single_label(prompt) for prompt in single]
+    write_jsonl(target, map(_engine_pair, pairs) if form == "pairs" else map(_engine_label, labelled))
     return target
 
 
@@ -64,6 +67,13 @@ def derived_labels(pairs: Sequence[Pair]) -> list[LabelledRow]:
                 )
             )
     return rows
+
+
+def _single_label(prompt: HeldOutPrompt) -> LabelledRow:
+    answer, desirable = (prompt.rejected, False) if prompt.chosen is None else (prompt.chosen, True)
+    return LabelledRow(
+        id=prompt.id, cluster=prompt.cluster, messages=prompt.messages, answer=answer or "", desirable=desirable
+    )
 
 
 def _engine_pair(pair: Pair) -> dict[str, Any]:

@@ -13,12 +13,13 @@ def modules(script: str) -> set[str]:
 
 def test_imports_are_followed_and_others_left_out() -> None:
     train = modules("train.py")
-    assert {"train.py", "training.py", "swift_settings.py", "files.py"} <= train
-    assert not {"page.py", "serving.py", "statistics.py", "style.py"} & train
+    assert {"train.py", "fitting.py", "swift_settings.py", "files.py"} <= train
+    assert not {"page.py", "serving.py", "statistics.py", "style.py", "training.py"} & train
 
 
 def test_imports_inside_functions_count() -> None:
     assert "timing.py" in modules("measure.py")
+    assert "training.py" in modules("fit.py")
 
 
 def test_a_script_of_its_own_stands_alone() -> None:

@@ -12,6 +12,7 @@ from prefsweep.checking import DatasetCounts, check_dataset, check_once
 from prefsweep.data_files import local_files, source_revision
 from prefsweep.dataset import DatasetSpec, SpecError, load_dataset_spec
 from prefsweep.failures import StageError
+from prefsweep.splitting import cluster_of, held_out_clusters
 from prefsweep.yaml_file import YamlError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -195,15 +196,31 @@ def test_leaks_are_listed_with_both_places(tmp_path: Path) -> None:
     assert "h.jsonl:2 has the prompt of x.jsonl:2" in text
 
 
-def test_labelled_rows_need_held_out_pairs(tmp_path: Path) -> None:
-    write(tmp_path / "x.jsonl", [labelled("a", True), labelled("b", False)])
-    with pytest.raises(StageError, match="leave nothing to measure") as caught:
-        check_dataset(spec_of(tmp_path, path="x.jsonl"), tmp_path)
-    assert "heldout:" in caught.value.remedy
+def test_labelled_rows_with_held_out_pairs(tmp_path: Path) -> None:
+    write(tmp_path / "x.jsonl", [labelled("a", True), labelled("b", False), labelled("e", True)])
     write(tmp_path / "h.jsonl", [pair("c"), pair("d")])
     counts = check_dataset(spec_of(tmp_path, path="x.jsonl", heldout="h.jsonl"), tmp_path)
     assert counts is not None
-    assert (counts.content, counts.rows) == ("labelled", 2)
+    assert (counts.content, counts.rows, counts.has_pairs) == ("labelled", 3, True)
+    assert counts.labels == {True: 2, False: 1}
+
+
+def test_labels_are_counted_among_the_rows_that_are_trained_on(tmp_path: Path) -> None:
+    rows = [labelled(f"prompt {n}", n % 4 > 0) for n in range(40)]
+    counts = check_dataset(spec_of(tmp_path, path=str(write(tmp_path / "x.jsonl", rows)), limit=16), tmp_path)
+    assert counts is not None
+    assert (counts.rows, counts.heldout_rows, counts.has_pairs) == (16, 8, False)
+    reserved = held_out_clusters({cluster_of(row["messages"][:1]) for row in rows}, 0.2)
+    trained = [row["label"] for row in rows if cluster_of(row["messages"][:1]) not in reserved]
+    assert counts.labels[False] == round(16 * trained.count(False) / 32)
+    assert sum(counts.labels.values()) == 16
+
+
+def test_one_label_left_after_holding_out_is_an_error(tmp_path: Path) -> None:
+    names = sorted((f"prompt {n}" for n in range(5)), key=lambda name: cluster_of(pair(name)["messages"][:1]))
+    write(tmp_path / "x.jsonl", [labelled(name, index > 0) for index, name in enumerate(names)])
+    with pytest.raises(StageError, match="3 training rows that remain when prompts are held out all have one label"):
+        check_dataset(spec_of(tmp_path, path="x.jsonl"), tmp_path)
 
 
 def test_labels_of_one_kind_are_refused_over_all_files(tmp_path: Path) -> None:
@@ -221,7 +238,6 @@ def test_labels_of_one_kind_are_refused_over_all_files(tmp_path: Path) -> None:
     assert counts.notices == [
         "2 files from 0.jsonl on: read as ms-swift messages + label, 3 rows",
         "h.jsonl: read as ms-swift messages + rejected_response, 2 rows",
-        "Labels: 2 rows desirable, 1 undesirable.",
     ]
 
 

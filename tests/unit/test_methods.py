@@ -19,8 +19,27 @@ def test_the_five_methods_are_there() -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_defaults_lie_in_the_published_range(name: str) -> None:
     for knob in METHODS[name].knobs.values():
-        low, high = knob.published
-        assert low <= knob.default <= high
+        if knob.published is not None:
+            low, high = knob.published
+            assert low <= knob.default <= high
+
+
+@pytest.mark.parametrize(
+    ("desirable", "undesirable", "weights"),
+    [
+        (100, 100, {}),
+        (400, 300, {}),
+        (300, 700, {"desirable_weight": 2.72}),
+        (900, 100, {"undesirable_weight": 7.71}),
+    ],
+)
+def test_ktos_weights_follow_from_the_labels(desirable: int, undesirable: int, weights: dict[str, float]) -> None:
+    balance = METHODS["kto"].balance
+    assert balance is not None
+    labels = {True: desirable, False: undesirable}
+    assert balance.weights(labels) == weights
+    ratio = balance.ratio({"desirable_weight": 1.0, "undesirable_weight": 1.0} | weights, labels)
+    assert 1 <= ratio <= 4 / 3 + 1e-3
 
 
 def test_first_losses_are_those_of_an_adapter_that_changes_nothing() -> None:

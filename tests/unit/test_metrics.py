@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from prefsweep.failures import Failure, StageError
-from prefsweep.files import write_jsonl
+from prefsweep.files import write_json, write_jsonl
 from prefsweep.metrics import METRICS, preference_metrics, score_run
+from prefsweep.records.base import hashed_files
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.measure import Evaluation, Generation, PairScore
 from prefsweep.records.score import Scores
@@ -159,6 +160,7 @@ def test_without_a_reference_language_the_metric_is_absent() -> None:
 
 def _score(folder: Path, run: str, generations: list[Generation]) -> subprocess.CompletedProcess[str]:
     write_jsonl(folder / "heldout.jsonl", [_prompt("a").model_dump()])
+    write_json(folder / "data.json", {"files": [file.model_dump() for file in hashed_files(folder)]})
     write_jsonl(folder / "generations.jsonl", [row.model_dump() for row in generations])
     _evaluation(_pair("a")).write(folder / "evaluation.json")
     files = {"heldout": "heldout.jsonl", "generations": "generations.jsonl", "evaluation": "evaluation.json"}

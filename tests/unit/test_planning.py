@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from prefsweep import planning
 from prefsweep.failures import StageError
 from prefsweep.plan import Plan
-from prefsweep.planning import Places, plan_study, planned_study
+from prefsweep.planning import Places, check_still_planned, plan_study, planned_study
 from tests.tokenizer_model import write_tokenizer_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,14 +28,22 @@ def places(tmp_path: Path) -> Places:
     return Places(root=ROOT, models=tmp_path / "models", downloads=tmp_path / "downloads", results=tmp_path / "results")
 
 
-def plan(places: Places, methods: str = "{dpo: }", more: str = "", rows: list[dict[str, object]] = PAIRS) -> Plan:
+def plan(
+    places: Places,
+    methods: str = "{dpo: }",
+    more: str = "",
+    rows: list[dict[str, object]] = PAIRS,
+    *,
+    heldout: bool = True,
+) -> Plan:
     directory = places.models.parent
     (directory / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (directory / "heldout.jsonl").write_text("".join(json.dumps(row) + "\n" for row in PAIRS[30:]))
+    own = f", heldout: {directory / 'heldout.jsonl'}"
     (directory / "study.yaml").write_text(
         "study: s\n"
         f"model: {{path: {directory / 'model'}, model_type: llama, template: chatml}}\n"
-        f"dataset: {{path: {directory / 'rows.jsonl'}, heldout: {directory / 'heldout.jsonl'}}}\n"
+        f"dataset: {{path: {directory / 'rows.jsonl'}{own if heldout else ''}}}\n"
         f"methods: {methods}\n"
         f"device: cpu\n{more}"
     )
@@ -63,9 +72,79 @@ def test_notices_say_what_weakens_the_comparison(places: Places) -> None:
 
 
 def test_labelled_rows_are_for_kto_alone(places: Places) -> None:
-    assert plan(places, "{kto: }", rows=LABELLED[:30]).data.rows == 30
-    with pytest.raises(ValueError, match=r"study.yaml:4: methods: .* dpo cannot train on them"):
+    found = plan(places, "{kto: }", rows=LABELLED[:30])
+    assert found.data.rows == 30
+    assert any("cpo, dpo, orpo and simpo are left out" in notice for notice in found.notices)
+    assert "preference-accuracy" in found.tasks
+    with pytest.raises(ValueError, match=r"study.yaml:4: methods: dpo cannot train on this data: .* Keep kto alone"):
         plan(places, "{dpo: , kto: }", rows=LABELLED[:30])
+
+
+def test_ktos_weights_follow_from_the_labels_unless_the_study_says_otherwise(places: Places) -> None:
+    rows = [row | {"label": number % 6 == 0} for number, row in enumerate(LABELLED[:30])]
+    [point] = plan(places, "{kto: }", rows=rows).points[1:]
+    assert (point.settings["desirable_weight"], point.settings["undesirable_weight"]) == (5.83, 1.0)
+    assert "λ_D = 5.83" in point.objective
+    found = plan(places, "{kto: {desirable_weight: [1.0, 6.0]}}", rows=rows)
+    assert [point.settings["desirable_weight"] for point in found.points[1:]] == [1.0, 6.0]
+    [notice] = [notice for notice in found.notices if "λ_D·n_D" in notice]
+    assert "is 0.2 with 5 desirable and 25 undesirable rows, outside the published 1–1.33" in notice
+
+
+def test_pairs_are_balanced_as_they_are(places: Places) -> None:
+    found = plan(places, "{kto: {undesirable_weight: [1.0, 2.0]}}", rows=PAIRS[:30])
+    assert [point.settings["desirable_weight"] for point in found.points[1:]] == [1.0, 1.0]
+    assert sum("λ_D·n_D / (λ_U·n_U) is 0.5 with" in notice for notice in found.notices) == 1
+
+
+def test_labelled_rows_are_counted_one_by_one(places: Places) -> None:
+    estimate = plan(places, "{kto: }", "train: {batch_size: 8}\n", LABELLED[:29]).runs[1].estimate
+    assert (estimate.steps, estimate.sequences) == (2, 29)
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("", r"study.yaml:1: primary_metric: 'preference_accuracy' \(the default\) needs held-out pairs"),
+        (
+            "primary_metric: preference_margin\n",
+            r"study.yaml:6: primary_metric: 'preference_margin' needs held-out pairs",
+        ),
+        ("primary_metric: repetitoin\n", r"study.yaml:6: primary_metric: 'repetitoin' .* did you mean 'repetition'"),
+        ("primary_metric: words\n", r"study.yaml:6: primary_metric: 'words' cannot say what is better; choose from"),
+        (
+            "primary_metric: repetition\nevaluate: {tasks: [preference-accuracy]}\n",
+            r"study.yaml:7: evaluate.tasks: preference-accuracy compares the answers of held-out pairs",
+        ),
+    ],
+)
+def test_without_held_out_pairs_only_answers_are_measured(places: Places, more: str, expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
+        plan(places, "{kto: }", more, LABELLED, heldout=False)
+
+
+def test_a_study_without_held_out_pairs_says_what_it_leaves_out(places: Places) -> None:
+    found = plan(places, "{kto: }", "primary_metric: repetition\n", LABELLED, heldout=False)
+    assert found.tasks == ["held-out-perplexity"]
+    assert any(notice.startswith("No held-out pairs: preference accuracy") for notice in found.notices)
+    assert (found.data.rows, found.data.heldout_rows) == (32, 8)
+
+
+def test_data_seen_only_after_fetching_must_not_change_the_plan(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for a hub's data set: planned unseen, then fetched with labels that ask for weights."""
+    file = places.models.parent / "study.yaml"
+    rows = [row | {"label": number % 6 == 0} for number, row in enumerate(LABELLED[:30])]
+    plan(places, "{kto: }", rows=rows)
+    with monkeypatch.context() as unseen:
+        unseen.setattr(planning, "check_once", lambda *_: None)
+        study = plan_study(file, {}, places)
+    assert study.plan.points[1].settings["desirable_weight"] == 1.0
+    with pytest.raises(StageError, match="has been fetched and changes what is planned") as caught:
+        check_still_planned(study, file, {}, places)
+    assert "Run the same command again" in caught.value.remedy
+    check_still_planned(plan_study(file, {}, places), file, {}, places)
 
 
 def test_a_plan_reads_back_and_its_digest_ignores_estimates(places: Places, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """One fair data set: split by prompt, filtered once for all methods, audited, written in ms-swift's form."""
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -10,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from prefsweep.audit import DataAudit
 from prefsweep.data_files import source_revision
 from prefsweep.dataset import DatasetSpec, load_dataset_spec
 from prefsweep.failures import Failure, StageError
 from prefsweep.files import read_jsonl
 from prefsweep.plan import GenerateSettings, Plan, PlannedData, PlannedModel
 from prefsweep.preparation import prepare
+from prefsweep.records.audit import DataAudit
 from prefsweep.records.data import HeldOutPrompt, LabelledRow, Pair
 from prefsweep.splitting import cluster_of, halves_of, held_out_clusters, overlapping, row_ids
 from prefsweep.training_rows import count_rows, derived_labels, write_heldout_rows, write_training_rows
@@ -98,14 +99,15 @@ def test_long_rows_are_dropped_for_all_methods_alike(tmp_path: Path, model: Path
     """Each dialogue is `[user] … <eot> [assistant] … <eot>`: four words more than its texts."""
     answers = ["word " * (n % 10) + "end" for n in range(40)]
     rows = [pair(f"question {n}", *(("ok 😊", long) if n % 4 < 2 else (long, "ok"))) for n, long in enumerate(answers)]
-    spec = spec_of(tmp_path, rows, heldout=write(tmp_path / "h.jsonl", [pair("x"), pair("y"), pair("z " * 90)]))
+    heldout = write(tmp_path / "h.jsonl", [pair("x"), pair("y"), pair("z " * 90)])
+    spec = spec_of(tmp_path, rows, heldout=heldout, max_too_long=0.4)
     audit = prepared(tmp_path, spec, model, max_length=12)
     pairs, labels, heldout = rows_of(tmp_path)
     assert {(row.chosen + row.rejected).count("word") for row in pairs} == {0, 1, 2, 3, 4, 5}
     assert {row.id.partition(".")[0] for row in labels} == {row.id for row in pairs}
     assert audit.training_dropped == {"longer than max_length": 16}
     assert audit.heldout_dropped == {"longer than max_length": 1}
-    assert audit.longest_row_tokens == 12
+    assert audit.row_tokens.longest == 16
     assert len(heldout) == 2
     assert "16 training rows exceed 12 tokens; no method sees them" in audit.notices
 
@@ -126,7 +128,7 @@ def test_repeated_rows_are_kept_in_training_and_dropped_from_held_out(tmp_path: 
     pairs, _, kept = rows_of(tmp_path)
     assert len({row.id for row in pairs}) == 3
     assert len({row.id for row in kept}) == len(kept) == 3
-    assert (audit.training_repeated_rows, audit.heldout_dropped) == (1, {"repeated row": 1})
+    assert (audit.duplicates.exact_rows, audit.heldout_dropped) == (1, {"repeated row": 1})
     assert [notice[:10] for notice in audit.notices[:3]] == ["1 training", "1 held-out", "1 held-out"]
 
 
@@ -182,14 +184,99 @@ def test_labelled_rows_alone_give_no_pairs(tmp_path: Path, model: Path) -> None:
     audit = prepared(tmp_path, spec_of(tmp_path, rows, heldout=heldout), model)
     pairs, labels, _ = rows_of(tmp_path)
     assert pairs == []
-    assert [row.desirable for row in labels] == [n % 3 == 0 for n in range(9)]
+    assert {row.messages[0]["content"]: row.desirable for row in labels} == {
+        f"question {n}": n % 3 == 0 for n in range(9)
+    }
+    assert [row.id for row in labels] == sorted(row.id for row in labels)
     assert (audit.desirable_rows, audit.undesirable_rows) == (3, 6)
+
+
+def labelled(prompt: str, answer: str, label: bool) -> dict[str, Any]:
+    return {"messages": pair(prompt, answer)["messages"], "label": label}
+
+
+def test_labelled_rows_alone_are_held_out_by_prompt(tmp_path: Path, model: Path) -> None:
+    """A prompt is asked once, whatever its rows, and the engine's held-out loss sees every label."""
+    rows = [labelled(f"question {n}", f"answer {m}", m > 0) for n in range(10) for m in range(n % 3 + 1)]
+    audit = prepared(tmp_path, spec_of(tmp_path, rows, heldout_fraction=0.4), model)
+    pairs, labels, heldout = rows_of(tmp_path)
+    assert (pairs, audit.baselines) == ([], [])
+    assert len(heldout) == len({row.cluster for row in heldout}) == 4
+    assert not {row.cluster for row in labels} & {row.cluster for row in heldout}
+    assert all(row.rejected == "answer 0" for row in heldout)
+    assert {row.chosen is None for row in heldout} == {True, False}
+    written = read_jsonl(write_heldout_rows("labelled", tmp_path / "data", tmp_path / "k.jsonl"))
+    answers = [
+        answer for row in heldout if row.half == "development" for answer in (row.chosen, row.rejected) if answer
+    ]
+    assert sorted(row["messages"][-1]["content"] for row in written) == sorted(answers)
+    assert all(row["label"] is (row["messages"][-1]["content"] != "answer 0") for row in written)
+
+
+def test_prepared_files_that_changed_are_refused(tmp_path: Path, model: Path) -> None:
+    prepared(tmp_path, spec_of(tmp_path, [pair(f"question {n}") for n in range(10)]), model)
+    data = tmp_path / "data"
+    for name, write_rows in (("pairs", write_training_rows), ("labelled", write_training_rows)):
+        rows = (data / f"{name}.jsonl").read_text()
+        (data / f"{name}.jsonl").write_text(rows.replace("Yes.", "No."))
+        with pytest.raises(StageError, match=rf"{name}\.jsonl is not the file that was prepared"):
+            write_rows(name, data, tmp_path / "rows.jsonl")
+    (data / "heldout.jsonl").write_text("")
+    with pytest.raises(StageError, match=r"heldout\.jsonl is not the file"):
+        write_heldout_rows("pairs", data, tmp_path / "rows.jsonl")
 
 
 def test_length_filter_that_leaves_nothing_is_an_error(tmp_path: Path, model: Path) -> None:
     spec = spec_of(tmp_path, [pair(f"question {n}") for n in range(10)])
     with pytest.raises(StageError, match="8 longer than max_length"):
-        prepared(tmp_path, spec, model, max_length=3)
+        prepared(tmp_path, spec.model_copy(update={"max_too_long": 1.0}), model, max_length=3)
+
+
+def test_more_too_long_rows_than_allowed_are_an_error_with_percentiles_and_remedy(tmp_path: Path, model: Path) -> None:
+    rows = [pair(f"question {n}", "word " * (40 if n < 3 else 5)) for n in range(20)]
+    heldout = write(tmp_path / "h.jsonl", [pair("x"), pair("y")])
+    spec = spec_of(tmp_path, rows, heldout=heldout)
+    with pytest.raises(StageError, match=r"3 of 20 training rows \(15.0%\) are longer than max_length 20") as caught:
+        prepared(tmp_path, spec, model, max_length=20)
+    assert "50 % ≤ 11, 95 % ≤ 46" in str(caught.value)
+    assert "Raise train.max_length (to 46 at least)" in caught.value.remedy
+    prepared(tmp_path, spec.model_copy(update={"max_too_long": 0.15}), model, max_length=20)
+    assert source_revision(spec) == source_revision(spec.model_copy(update={"max_too_long": 0.15}))
+
+
+NEARLY = [f"Please explain to me in simple words how {thing} works in winter" for thing in ("a boat", "a bout", "soap")]
+
+
+@pytest.mark.parametrize(("policy", "kept"), [("keep", 5), ("drop", 3)])
+def test_repeated_and_nearly_repeated_rows_are_counted_listed_and_dropped_on_demand(
+    tmp_path: Path, model: Path, policy: str, kept: int
+) -> None:
+    rows = [pair(NEARLY[0]), pair(NEARLY[1]), pair(NEARLY[0]), pair("other"), pair("another")]
+    heldout = write(tmp_path / "h.jsonl", [pair("x"), pair("y")])
+    audit = prepared(tmp_path, spec_of(tmp_path, rows, heldout=heldout, duplicates=policy), model)
+    assert audit.training_rows == len(rows_of(tmp_path)[0]) == kept
+    assert (audit.duplicates.exact_rows, audit.duplicates.near_rows) == (1, 1)
+    assert audit.duplicates.listed[0] == "rows.jsonl:3 repeats an earlier row"
+    assert "nearly repeats rows.jsonl:" in audit.duplicates.listed[1]
+    assert any(notice.startswith("1 training rows nearly repeat another; they were") for notice in audit.notices)
+
+
+def test_a_nearly_equal_prompt_is_a_leak(tmp_path: Path, model: Path) -> None:
+    heldout = write(tmp_path / "h.jsonl", [pair("x"), pair(NEARLY[1]), pair(NEARLY[2])])
+    with pytest.raises(StageError, match="1 held-out prompts leak") as caught:
+        prepared(tmp_path, spec_of(tmp_path, [pair("a"), pair(NEARLY[0])], heldout=heldout), model)
+    assert re.search(r"h.jsonl:2 is nearly the prompt of \S*rows.jsonl:2", str(caught.value))
+
+
+def test_a_nearly_equal_prompt_that_was_split_off_is_dropped(tmp_path: Path, model: Path) -> None:
+    start = "Describe what a considerate gardener understands about persistent weeds every rainy"
+    near = [pair(f"{start} {day}") for day in ("monday", "tuesday", "wednesday", "thursday", "friday", "sunday")]
+    rows = [*near, *(pair(f"question {n}") for n in range(14))]
+    audit = prepared(tmp_path, spec_of(tmp_path, rows, heldout_fraction=0.5), model)
+    pairs, _, heldout = rows_of(tmp_path)
+    assert any(start in row.messages[0]["content"] for row in pairs)
+    assert not any(start in row.messages[0]["content"] for row in heldout)
+    assert audit.leakage.near_prompts + audit.leakage.shared_13_grams == 20 - len(pairs) - len(heldout) > 0
 
 
 def test_trivial_baselines_of_length(tmp_path: Path, model: Path) -> None:
@@ -201,7 +288,9 @@ def test_trivial_baselines_of_length(tmp_path: Path, model: Path) -> None:
     ]
     spec = spec_of(tmp_path, [pair("a"), pair("b")], heldout=write(tmp_path / "h.jsonl", heldout))
     audit = prepared(tmp_path, spec, model)
-    assert audit.longer_answer_accuracy == (1 + 0.5 + 0 + 1) / 4
+    assert {rule.rule: rule.heldout for rule in audit.baselines}["the longer answer"] == (1 + 0.5 + 0 + 1) / 4
+    assert audit.heldout_lengths.chosen_characters is not None
+    assert audit.heldout_lengths.chosen_tokens is not None
     assert audit.heldout_lengths.chosen_characters.mean == (11 + 2 + 1 + 3) / 4
     assert audit.heldout_lengths.chosen_tokens.longest == 2
 

@@ -17,7 +17,8 @@ def test_a_finished_study_is_read_whole(tmp_path: Path) -> None:
     study = read_study(build_study(tmp_path, SMALL))
     assert [run.status for run in study.runs] == ["finished"] * 3
     assert [prompt.part for prompt in study.prompts].count("showcase") == 1
-    assert study.audit["training_rows"] == 160
+    assert study.audit is not None
+    assert study.audit.training_rows == 160
     base = study.runs[0]
     assert base.point.method == BASE
     assert base.train is None

@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from prefsweep.methods import load_methods
 from prefsweep.plan import Device
 from prefsweep.study import TrainSettings, load_study
 from prefsweep.sweep import Inputs, expand
-from prefsweep.swift_settings import as_arguments, check_batches, expected_steps, swift_settings
+from prefsweep.swift_settings import as_arguments, check_batches, expected_steps, rows_per_step, swift_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = load_methods(ROOT / "config" / "methods")
@@ -78,8 +80,19 @@ def test_kto_sees_as_many_sequences_and_steps_as_the_others() -> None:
     rows = [found["per_device_train_batch_size"] * found["gradient_accumulation_steps"] for found in (pairs, labelled)]
     assert rows == [16, 32]
     assert labelled["per_device_train_batch_size"] >= 4
-    knobs = {"batch_size": 16, "epochs": 3}
-    assert {expected_steps(METHODS[method], knobs, 100) for method in METHODS} == {21}
+
+
+@settings(deadline=None)  # on a busy machine an example takes long
+@given(pairs=st.integers(1, 5000), batch=st.integers(1, 512), epochs=st.integers(1, 5))
+def test_every_method_makes_the_same_steps_of_the_same_pairs(pairs: int, batch: int, epochs: int) -> None:
+    knobs = {"batch_size": batch, "epochs": epochs}
+    rows = {"pairs": pairs, "labelled": 2 * pairs}
+    steps = {expected_steps(METHODS[name], knobs, rows[method.data]) for name, method in METHODS.items()}
+    assert steps == {-(-pairs // batch) * epochs}
+    sequences = {
+        rows_per_step(METHODS[name], knobs) * (2 if method.data == "pairs" else 1) for name, method in METHODS.items()
+    }
+    assert sequences == {2 * batch}
 
 
 def test_a_micro_batch_that_does_not_divide_the_batch_is_refused() -> None:

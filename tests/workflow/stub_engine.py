@@ -14,12 +14,13 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from prefsweep.failures import StageError, recorded
-from prefsweep.files import read_jsonl, write_json, write_jsonl
+from prefsweep.files import write_json, write_jsonl
+from prefsweep.metrics import PREFERENCE_TASK
 from prefsweep.model_store import fetch_model
 from prefsweep.models import load_model_spec
 from prefsweep.plan import BASE, Plan
+from prefsweep.prepared import heldout_prompts
 from prefsweep.provenance import circumstances
-from prefsweep.records.data import HeldOutPrompt
 from tests import example_study as example
 
 SHAPE = example.Shape()
@@ -61,11 +62,14 @@ def merge(options: Namespace, directory: Path) -> None:
 def measure(options: Namespace, directory: Path) -> None:
     plan = Plan.read(Path(options.plan))
     run, point = plan.run(options.run), plan.point_of(options.run)
-    prompts = [HeldOutPrompt.model_validate(row) for row in read_jsonl(Path(options.data) / "heldout.jsonl")]
+    prompts = heldout_prompts(Path(options.data))
     generations = [example.generation(prompt, point.method, chance(options), SHAPE) for prompt in prompts]
     write_jsonl(directory / "generations.jsonl", [row.model_dump() for row in generations])
     example.throughput(run, chance(options)).write(directory / "throughput.json")
-    example.evaluation(run, point, prompts, chance(options)).write(directory / "evaluation.json")
+    found = example.evaluation(run, point, prompts, chance(options))
+    tasks = {name: values for name, values in found.tasks.items() if name in plan.tasks}
+    pairs = found.pairs if PREFERENCE_TASK in tasks else []
+    found.model_copy(update={"tasks": tasks, "pairs": pairs}).write(directory / "evaluation.json")
 
 
 def chance(options: Namespace) -> random.Random:

@@ -33,7 +33,11 @@ class LabelledRow(Record):
 
 
 class HeldOutPrompt(Record):
-    """A prompt no method trains on. Showcase prompts are shown side by side and never scored against a reference."""
+    """A prompt no method trains on. Showcase prompts are shown side by side and never scored against a reference.
+
+    A row of a pair has both answers; a prompt held out of rows labelled one by one has a desirable answer as `chosen`,
+    an undesirable one as `rejected`, or only one of them.
+    """
 
     id: str
     cluster: str

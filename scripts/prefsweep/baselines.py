@@ -1,0 +1,99 @@
+"""Rules that pick the chosen answer of a pair without any model: what a comparison has to beat to mean something."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+import numpy.typing as npt
+import regex
+
+from prefsweep import style
+from prefsweep.entries import Entry
+from prefsweep.records.audit import BaselineAccuracy
+from prefsweep.splitting import normalised_prompt
+
+LEARNT_ON = 2000
+"""Training pairs, those with the smallest ids, in which the majority rule looks up each feature's direction."""
+
+_MARKUP = regex.compile(
+    r"^[ \t]*(?:\#{1,6}[ ]|[-*+•][ ]|\d+[.)][ ]|>[ ]|\||```)|\*\*[^*\n]+\*\*|`[^`\n]+`|\[[^]\n]+\]\(|</?[a-z]+[^>\n]*>",
+    regex.MULTILINE,
+)
+
+Wins = npt.NDArray[np.float64]
+"""Per pair 1 where a rule picks the chosen answer, 0 where it picks the other, a tie one half."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A number that an answer has beside its prompt; either end of it can be the rule."""
+
+    more: str
+    less: str
+    """The two rules by name."""
+    measure: Callable[[str, str], float]
+    """Prompt and answer → value."""
+
+    def wins(self, pairs: Sequence[Entry]) -> Wins:
+        """Where the answer with more of it is the chosen one."""
+        return np.array([self._win(pair) for pair in pairs])
+
+    def _win(self, pair: Entry) -> float:
+        prompt, row = normalised_prompt(pair.example.messages), pair.example
+        chosen, rejected = (self.measure(prompt, answer or "") for answer in (row.answer, row.rejected))
+        return 0.5 if chosen == rejected else float(chosen > rejected)
+
+
+def characters(prompt: str, answer: str) -> float:
+    """Length of the answer."""
+    return len(answer)
+
+
+def emoji(prompt: str, answer: str) -> float:
+    """Emoji in the answer."""
+    return 0 if answer.isascii() else style.emoji_count(answer)
+
+
+def markup(prompt: str, answer: str) -> float:
+    """Marks of formatting: headings, list items, quotes, table rows, bold, code, links, tags."""
+    return len(_MARKUP.findall(answer))
+
+
+def likeness(prompt: str, answer: str) -> float:
+    """Shared distinct words of prompt and answer / all distinct words of both (Jaccard)."""
+    asked, said = set(style.words(prompt)), set(style.words(answer))
+    return len(asked & said) / max(len(asked | said), 1)
+
+
+FEATURES = (
+    Feature("the longer answer", "the shorter answer", characters),
+    Feature("more emoji", "fewer emoji", emoji),
+    Feature("more markup", "less markup", markup),
+    Feature("more like the prompt", "less like the prompt", likeness),
+)
+
+MAJORITY = "majority of these, as in training"
+
+
+def baseline_accuracies(
+    training: Sequence[Entry], heldout: Sequence[Entry], test_clusters: set[str]
+) -> list[BaselineAccuracy]:
+    """Every rule's accuracy on the held-out pairs, the best first; empty when rows are no pairs.
+
+    The majority rule lets every feature vote for the end that wins more often in training.
+    """
+    if any(entry.example.rejected is None for entry in heldout):
+        return []
+    tested = np.array([entry.cluster in test_clusters for entry in heldout])
+    wins = {feature: feature.wins(heldout) for feature in FEATURES}
+    rules = dict(chain.from_iterable(((f.more, won), (f.less, 1 - won)) for f, won in wins.items()))
+    sample = sorted(training, key=lambda entry: entry.id)[:LEARNT_ON]
+    if all(entry.example.rejected is not None for entry in sample):
+        votes = sum(np.sign(f.wins(sample).mean() - 0.5) * (won - 0.5) for f, won in wins.items())
+        rules[MAJORITY] = (np.sign(votes) + 1) / 2
+    found = [
+        BaselineAccuracy(rule=rule, heldout=round(float(won.mean()), 4), test=round(float(won[tested].mean()), 4))
+        for rule, won in rules.items()
+    ]
+    return sorted(found, key=lambda baseline: -baseline.heldout)

@@ -1,0 +1,73 @@
+"""What a reader should know before money is spent on a study."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from prefsweep.checking import DatasetCounts
+from prefsweep.methods import Method
+from prefsweep.plan import BASE, Point
+from prefsweep.study import StudyConfig
+from prefsweep.wording import joined
+
+
+def plan_notices(
+    config: StudyConfig, points: list[Point], methods: dict[str, Method], counts: DatasetCounts | None
+) -> list[str]:
+    """One seed, unequal budgets, values outside what was published, and what labelled rows leave out."""
+    trained = [point for point in points if point.method != BASE]
+    notices = []
+    if len(config.seeds) == 1:
+        notices.append("One seed: results are about these checkpoints, not about the methods.")
+    tried = Counter(point.method for point in trained)
+    if len(set(tried.values())) > 1:
+        budget = ", ".join(f"{name} {count}" for name, count in tried.items())
+        notices.append(f"Unequal tuning budget, points per method: {budget}.")
+    notices += counts.notices if counts else []
+    notices += _of_labelled_data(methods, counts)
+    outside: dict[str, None] = {}
+    for point in trained:
+        outside |= dict.fromkeys(_outside_published(methods[point.method], point.settings))
+        outside |= dict.fromkeys(_unbalanced(methods[point.method], point.settings, counts))
+    return [*notices, *outside]
+
+
+def _of_labelled_data(methods: dict[str, Method], counts: DatasetCounts | None) -> list[str]:
+    if counts is None or counts.content == "pairs":
+        return []
+    left_out = joined([name for name, method in methods.items() if method.data == "pairs"])
+    desirable, undesirable = counts.labels[True], counts.labels[False]
+    labels = f"{desirable:,} desirable, {undesirable:,} undesirable"
+    notices = [
+        f"Rows are labelled one by one ({labels}): {left_out} are left out, because they learn from two answers to the "
+        "same prompt."
+    ]
+    if not counts.has_pairs:
+        notices.append(
+            "No held-out pairs: preference accuracy and margins cannot be measured, only how answers look and how "
+            "likely the model finds the desirable ones."
+        )
+    return notices
+
+
+def _outside_published(method: Method, settings: dict[str, Any]) -> list[str]:
+    return [
+        f"{method.method}: {knob} {settings[knob]:g} is outside the published {low:g}–{high:g} ({spec.source})."
+        for knob, spec in method.knobs.items()
+        if spec.published is not None
+        for low, high in [spec.published]
+        if not low <= settings[knob] <= high
+    ]
+
+
+def _unbalanced(method: Method, settings: Mapping[str, Any], counts: DatasetCounts | None) -> list[str]:
+    if method.balance is None or counts is None:
+        return []
+    (low, high), ratio = method.balance.published, method.balance.ratio(settings, counts.labels)
+    if low <= ratio <= high:
+        return []
+    rows = f"{counts.labels[True]:,} desirable and {counts.labels[False]:,} undesirable rows"
+    return [
+        f"{method.method}: λ_D·n_D / (λ_U·n_U) is {ratio:.3g} with {rows}, outside the published {low:g}–{high:.3g} "
+        f"({method.balance.source})."
+    ]

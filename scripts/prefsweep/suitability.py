@@ -1,0 +1,68 @@
+"""What a data set allows to be trained and measured, checked against what a study asks for."""
+
+from difflib import get_close_matches
+from pathlib import Path
+
+from prefsweep.checking import DatasetCounts
+from prefsweep.methods import Method
+from prefsweep.metrics import METRICS, PREFERENCE_TASK
+from prefsweep.study import StudyConfig, StudyError
+from prefsweep.wording import joined
+from prefsweep.yaml_file import load_yaml
+
+ADD_PAIRS = "or add `heldout:` with a file of pairs to the dataset"
+
+
+def check_methods(file: Path, config: StudyConfig, methods: dict[str, Method], counts: DatasetCounts | None) -> None:
+    """Rows labelled one by one have no pairs, so only methods that train on labels can use them.
+
+    Raises StudyError with the line of `methods:`.
+    """
+    if counts is None or counts.content == "pairs":
+        return
+    chosen = [name for name in methods if name in config.methods.model_fields_set]
+    need = [name for name in chosen if methods[name].data == "pairs"]
+    if need:
+        able = joined([name for name, method in methods.items() if method.data == "labelled"])
+        why = "to learn they need two answers to the same prompt, and its rows have one answer and a label"
+        where = f"{file}:{load_yaml(file).line_of(('methods',))}: methods"
+        raise StudyError([f"{where}: {joined(need)} cannot train on this data: {why}. Keep {able} alone"])
+
+
+def check_primary_metric(file: Path, config: StudyConfig, counts: DatasetCounts | None) -> None:
+    """The primary metric must have a better end and be measurable on what is held out.
+
+    Raises StudyError with the line of `primary_metric:`, or of `study:` where it is the default.
+    """
+    offered = [
+        name
+        for name, metric in METRICS.items()
+        if metric.direction != "neutral" and (counts is None or counts.has_pairs or not metric.needs_pairs)
+    ]
+    if config.primary_metric in offered:
+        return
+    given = "primary_metric" in config.model_fields_set
+    line = load_yaml(file).line_of(("primary_metric",) if given else ("study",))
+    if config.primary_metric in METRICS and METRICS[config.primary_metric].needs_pairs:
+        why = "needs held-out pairs, and this data has rows labelled one by one"
+        remedy = f"declare one of {', '.join(offered)}, {ADD_PAIRS}"
+    else:
+        close = get_close_matches(config.primary_metric, offered, n=1)
+        hint = f"did you mean {close[0]!r}? Choose from" if close else "choose from"
+        why, remedy = "cannot say what is better", f"{hint}: {', '.join(offered)}"
+    default = "" if given else " (the default)"
+    raise StudyError([f"{file}:{line}: primary_metric: {config.primary_metric!r}{default} {why}; {remedy}"])
+
+
+def measurable_tasks(file: Path, config: StudyConfig, counts: DatasetCounts | None) -> list[str]:
+    """The study's lm-eval tasks; without held-out pairs the default ones but for preference accuracy.
+
+    Raises StudyError with its line when a study asks for preference accuracy all the same.
+    """
+    tasks = config.evaluate.tasks
+    if counts is None or counts.has_pairs or PREFERENCE_TASK not in tasks:
+        return tasks
+    if "tasks" in config.evaluate.model_fields_set:
+        where = f"{file}:{load_yaml(file).line_of(('evaluate', 'tasks'))}: evaluate.tasks"
+        raise StudyError([f"{where}: {PREFERENCE_TASK} compares the answers of held-out pairs: remove it, {ADD_PAIRS}"])
+    return [task for task in tasks if task != PREFERENCE_TASK]

@@ -1,0 +1,65 @@
+"""Rules without a model: each counts what it says, and the majority learns its directions from training."""
+
+from pathlib import Path
+
+import pytest
+
+from prefsweep.baselines import MAJORITY, baseline_accuracies, emoji, likeness, markup
+from prefsweep.entries import Entry
+from prefsweep.formats import Example
+
+
+def entry(name: str, prompt: str, chosen: str, rejected: str | None) -> Entry:
+    messages = [{"role": "user", "content": prompt}]
+    return Entry(name, name, False, Path("x"), Example(1, messages, answer=chosen, rejected=rejected))
+
+
+PAIRS = [
+    entry("a", "water the basil", "Water the basil daily 🌿", "Once."),
+    entry("b", "buy bread", "Buy bread.", "# Go\n- to the shop\n- and **buy** some"),
+    entry("c", "sing", "la", "la la 🎵"),
+    entry("d", "rest", "Do rest", "So rest"),
+]
+
+
+def test_rules_and_their_opposites_and_the_best_first() -> None:
+    found = baseline_accuracies(PAIRS, PAIRS, {"a", "b"})
+    accuracy = {rule.rule: (rule.heldout, rule.test) for rule in found}
+    assert accuracy["the longer answer"] == ((1 + 0 + 0 + 0.5) / 4, 0.5)
+    assert accuracy["the shorter answer"] == ((0 + 1 + 1 + 0.5) / 4, 0.5)
+    assert accuracy["more emoji"] == ((1 + 0.5 + 0 + 0.5) / 4, 0.75)
+    assert accuracy["less markup"] == ((0.5 + 1 + 0.5 + 0.5) / 4, 0.75)
+    assert accuracy["more like the prompt"] == ((1 + 1 + 0.5 + 0.5) / 4, 1.0)
+    assert [rule.heldout for rule in found] == sorted((rule.heldout for rule in found), reverse=True)
+
+
+def test_the_majority_votes_as_it_learnt_in_training() -> None:
+    longer = [entry(str(n), "x", "a long one 🌿", "short") for n in range(3)]
+    shorter = [entry(str(n), "x", "short", "a long one 🌿") for n in range(3)]
+    found = {rule.rule: rule.heldout for rule in baseline_accuracies(longer, shorter, {"0"})}
+    assert found[MAJORITY] == 0.0
+    assert {rule.rule: rule.heldout for rule in baseline_accuracies(longer, longer, {"0"})}[MAJORITY] == 1.0
+
+
+def test_rows_that_are_no_pairs_have_no_rules() -> None:
+    assert baseline_accuracies(PAIRS, [entry("e", "x", "y", None)], {"e"}) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "count"),
+    [
+        ("plain words - and a dash, 3.5 and 2*3*4", 0),
+        ("# Title\n\n1. one\n2) two\n* three\n> quoted", 5),
+        ("**bold** and `code` and [link](x)", 3),
+        ("| a | b |\n```\nx\n```", 3),
+        ("<b>x</b> 1 < 2", 2),
+    ],
+)
+def test_markup_counts_marks_of_formatting(answer: str, count: int) -> None:
+    assert markup("", answer) == count
+
+
+def test_emoji_and_likeness() -> None:
+    assert (emoji("", "plain"), emoji("", "👩\u200d🔬 and 🇫🇷 1️⃣ ©")) == (0, 3)
+    assert likeness("buy bread", "Bread: buy it!") == pytest.approx(2 / 3)
+    assert likeness("", "") == 0

@@ -1,0 +1,105 @@
+"""The data section: plain sentences that follow from the audit, and a rule without a model held against the methods."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compare import compared
+from prefsweep.comparison import Comparison
+from prefsweep.data_charts import length_figure, rule_figure, stronger_rules
+from prefsweep.data_section import data_section, unbeaten_rule
+from prefsweep.palette import method_colours
+from prefsweep.records.audit import BaselineAccuracy, DataAudit, DuplicateRows
+from prefsweep.results import StudyResults, read_study
+from tests.example_study import Shape, build_study
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyResults, Comparison]:
+    study = read_study(build_study(tmp_path_factory.mktemp("study"), Shape(methods=("dpo", "kto"), heldout=8, steps=3)))
+    return study, compared(study)
+
+
+def changed(study: StudyResults, **values: Any) -> StudyResults:
+    assert study.audit is not None
+    return StudyResults(study.directory, study.plan, study.runs, study.prompts, study.audit.model_copy(update=values))
+
+
+def sentences(study: StudyResults, comparison: Comparison) -> str:
+    return " ".join(data_section(study, comparison)["sentences"])
+
+
+def test_what_happened_to_the_rows_is_said(example: tuple[StudyResults, Comparison]) -> None:
+    text = sentences(*example)
+    for expected in (
+        "Of 168 training rows 160 were kept; dropped: 8 longer than max_length.",
+        "the same 160 pairs about 155 prompts",
+        "Half of the chosen answers have more than 148 tokens, half of the rejected ones more than 101: a method can",
+        "1 exactly, 1 nearly; all were kept",
+        "1 held-out row had to go for that",
+        "no method sees the 8 rows (4.8 %) beyond",
+    ):
+        assert expected in text
+
+
+def test_labelled_rows_are_described_as_such(example: tuple[StudyResults, Comparison]) -> None:
+    study, comparison = example
+    labelled = changed(study, content="labelled", desirable_rows=40, undesirable_rows=120, baselines=[])
+    text = sentences(labelled, comparison)
+    assert "40 desirable and 120 undesirable answers to 155 prompts. Always guessing the commoner label" in text
+    assert "right for 75 %" in text
+    captions = [table["caption"] for table in data_section(labelled, comparison)["tables"]]
+    assert captions == ["Rows", "Length of answers", "Languages in a sample of 160 training rows"]
+
+
+def test_a_rule_that_no_method_beats_is_said(example: tuple[StudyResults, Comparison]) -> None:
+    study, comparison = example
+    assert study.audit is not None
+
+    def said(test: float) -> str | None:
+        rules = [BaselineAccuracy(rule="more emoji", heldout=0.6, test=test)]
+        audit = study.audit and study.audit.model_copy(update={"baselines": rules})
+        return unbeaten_rule(audit, comparison)
+
+    assert said(0.51) is None
+    text = said(1.0)
+    assert text is not None
+    assert text.startswith("No method beats a rule that needs no model: “more emoji” picks the chosen answer of 100 %")
+    assert text in sentences(
+        changed(study, baselines=[BaselineAccuracy(rule="more emoji", heldout=1, test=1)]), comparison
+    )
+    assert unbeaten_rule(None, comparison) is None
+
+
+def test_nothing_to_report_is_said_too(example: tuple[StudyResults, Comparison]) -> None:
+    study, comparison = example
+    none = DuplicateRows(policy="drop", exact_rows=0, near_rows=0, listed=[])
+    text = sentences(changed(study, duplicates=none, training_dropped={}), comparison)
+    assert "No training row repeats another, not even nearly." in text
+    assert "Of 168 training rows 160 were kept." in text
+
+
+def test_without_an_audit_the_source_remains(example: tuple[StudyResults, Comparison]) -> None:
+    study, comparison = example
+    bare = data_section(StudyResults(study.directory, study.plan, study.runs), comparison)
+    assert dict(bare["facts"])["name"] == "emoji-en"
+    assert not any(bare[part] for part in ("sentences", "tables", "repeats", "audit"))
+
+
+def test_figures_say_their_numbers(example: tuple[StudyResults, Comparison]) -> None:
+    study, comparison = example
+    audit = study.audit
+    assert isinstance(audit, DataAudit)
+    colours = method_colours(point.method for point in study.plan.points)
+    assert "training, rejected 101 (61 to 252)" in length_figure(audit).description
+    assert [rule.rule for rule in stronger_rules(audit)] == ["the longer answer", "more emoji"]
+    figure = rule_figure(audit, comparison, colours)
+    assert "the longer answer 99%" in figure.description
+    assert "fewer emoji" not in figure.description
+
+
+def test_an_audit_that_cannot_be_read_stops_no_report(tmp_path: Path) -> None:
+    folder = build_study(tmp_path, Shape(methods=("dpo",), heldout=4, steps=3))
+    (folder / "data" / "data.json").write_text("{}")
+    assert read_study(folder).audit is None

@@ -10,16 +10,16 @@ from pathlib import Path
 
 from prefsweep.devices import claimed
 from prefsweep.failures import recorded
-from prefsweep.files import published_directory, sha256_of, write_json
+from prefsweep.files import published_directory, sha256_of, sha256_of_json, write_json
 from prefsweep.fitting import fit
-from prefsweep.gates.train import check_training
+from prefsweep.gates.train import check_rows, check_training
 from prefsweep.methods import Method, load_method
 from prefsweep.plan import Plan, Point
 from prefsweep.provenance import circumstances, installed_versions
 from prefsweep.records.base import hashed_files, read_document
 from prefsweep.records.train import TrainRecord
 from prefsweep.swift_settings import as_arguments, expected_steps, swift_settings
-from prefsweep.training_rows import count_rows, write_heldout_rows, write_training_rows
+from prefsweep.training_rows import write_heldout_rows, write_training_rows, written_ids
 
 
 def main() -> None:
@@ -76,7 +76,8 @@ def train_and_check(
     """Run the engine, pass the gate, publish the adapter; the record is its manifest."""
     settings = options.output / "settings.json"
     fitted = fit(options.trainer, settings, work, processes=point.settings["gpus"], threads=options.threads)
-    row_count = count_rows(work / "rows.jsonl")
+    expected_ids = written_ids(work / "rows.jsonl")
+    check_rows(fitted.row_counts, expected_ids, point.settings["epochs"])
     adapter = options.output / "adapter"
     with published_directory(adapter) as directory:
         for name in ("adapter_config.json", "adapter_model.safetensors", "args.json"):
@@ -88,9 +89,10 @@ def train_and_check(
             adapter_norm=fitted.adapter_norm,
             trainable_parameters=fitted.trainable_parameters,
             rows=fitted.rows,
-            expected_rows=row_count,
+            expected_rows=len(expected_ids),
+            row_ids_sha256=sha256_of_json(sorted(fitted.row_counts)),
             steps=fitted.steps,
-            expected_steps=expected_steps(method, point.settings, row_count),
+            expected_steps=expected_steps(method, point.settings, len(expected_ids)),
             sequences=fitted.sequences,
             tokens=fitted.tokens,
             expected_first_loss=method.expected_first_loss(point.settings),

@@ -237,7 +237,8 @@ def train_record(run: Run, point: Point, chance: random.Random, shape: Shape) ->
     return TrainRecord(
         run=run.id, argv=["swift", "rlhf"],
         adapter=[FileHash(name="adapter.safetensors", bytes=9, sha256=_HASH)],
-        adapter_norm=1.5, trainable_parameters=2_442_240, rows=144, expected_rows=144, steps=shape.steps,
+        adapter_norm=1.5, trainable_parameters=2_442_240, rows=144, expected_rows=144, row_ids_sha256=_HASH,
+        steps=shape.steps,
         expected_steps=shape.steps, sequences=288, tokens=24_000, expected_first_loss=None, history=history,
         train_seconds=58.0 + 40 * (point.method in ("dpo", "kto")) + chance.random(), total_seconds=101.5,
         peak_memory_bytes=1_900_000_000, memory_kind="resident", versions=_VERSIONS,

@@ -8,6 +8,7 @@ from prefsweep.chat import ChatTokenizer
 from prefsweep.data_files import source_revision
 from prefsweep.dataset import DatasetSpec
 from prefsweep.entries import Entries, Entry
+from prefsweep.languages import UNDETERMINED, language
 from prefsweep.records.audit import (
     NEARLY_KNOWN,
     OVERLAPPING,
@@ -25,7 +26,6 @@ from prefsweep.records.data import Half
 from prefsweep.row_lengths import summarised
 from prefsweep.rows import SHOWN
 from prefsweep.selection import Selection
-from prefsweep.style import UNDETERMINED, language
 
 EXPLOITABLE = 0.65
 """Share of held-out pairs a rule without a model may get right before the reader is told."""

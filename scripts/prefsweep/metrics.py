@@ -7,6 +7,7 @@ from typing import Literal
 
 from prefsweep import style
 from prefsweep.failures import StageError
+from prefsweep.languages import UNDETERMINED, language
 from prefsweep.records.base import Record
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.measure import Evaluation, Generation, PairScore
@@ -163,8 +164,8 @@ def generation_metrics(prompt: HeldOutPrompt, generation: Generation) -> dict[st
         "truncated": generation.finish_reason == "length",
     }
     expected = _reference_language(prompt)
-    if expected != style.UNDETERMINED:
-        metrics["same_language"] = style.language(answer) in (expected, style.UNDETERMINED)
+    if expected != UNDETERMINED:
+        metrics["same_language"] = language(answer) in (expected, UNDETERMINED)
     return {name: float(value) for name, value in metrics.items()}
 
 
@@ -194,8 +195,8 @@ def _reference_language(prompt: HeldOutPrompt) -> str:
     """The language to answer in: the chosen answer's; if that is absent or too short, the question's."""
     question = prompt.messages[-1]["content"]
     texts = [prompt.chosen, question] if prompt.chosen else [question]
-    found = (style.language(text) for text in texts if text)
-    return next((code for code in found if code != style.UNDETERMINED), style.UNDETERMINED)
+    found = (language(text) for text in texts if text)
+    return next((code for code in found if code != UNDETERMINED), UNDETERMINED)
 
 
 def _exactly_once(what: str, expected: Iterable[str], found: Iterable[str]) -> None:

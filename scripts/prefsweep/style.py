@@ -1,17 +1,11 @@
-"""How an answer reads, as numbers: emoji, length, repetition, language. Pure functions from text to value."""
-
-from functools import cache
+"""How an answer reads, as numbers: emoji, length, repetition. Pure functions from text to value."""
 
 import emoji
 import regex
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 _WORD = regex.compile(r"\p{Han}|[\p{L}\p{N}--\p{Han}][\p{L}\p{M}\p{N}'’\-_--\p{Han}]*", regex.VERSION1)
 _TOKEN = regex.compile(rf"{_WORD.pattern}|\p{{Extended_Pictographic}}|\p{{Regional_Indicator}}", regex.VERSION1)
 _TEXT_SYMBOLS = frozenset("©®™")
-_CONFIDENCE = 0.5
-
-UNDETERMINED = "und"
 
 
 def emoji_count(text: str) -> int:
@@ -33,19 +27,3 @@ def repetition(text: str, n: int = 4) -> float:
     tokens = [match.lower() for match in _TOKEN.findall(text)]
     grams = [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
-
-
-def language(text: str) -> str:
-    """ISO 639-1 code of the likeliest language, or `und` where py3langid gives it less than one half.
-
-    Emoji and digits are taken out first. Very short texts are mostly undetermined: the identifier is
-    calibrated.
-    """
-    letters = regex.sub(r"[^\p{L}\p{M}\p{P}\s]", "", text)
-    code, _ = _identifier().classify(letters)
-    return str(code)
-
-
-@cache
-def _identifier() -> LanguageIdentifier:
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True, min_confidence=_CONFIDENCE)

@@ -60,6 +60,7 @@ def swift_settings(
         "dataset": [str(rows)],
         "split_dataset_ratio": 0,
         "strict": True,
+        "remove_unused_columns": False,  # rows keep their ids, by which those that were trained on are counted
         "dataset_num_proc": 1,
         "dataloader_num_workers": 0,
         "max_length": settings["max_length"],

@@ -7,7 +7,8 @@ values and stops the run at the first one.
 
 import math
 import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +73,15 @@ def _train_step(step: int, logs: dict[str, Any], seconds: float) -> TrainStep:
 
 @dataclass
 class _Counter:
-    """Sequences and tokens that went through the policy."""
+    """What went through the policy: rows by their ids, sequences, tokens."""
 
+    rows: Counter[str] = field(default_factory=Counter)
     sequences: int = 0
     tokens: int = 0
 
     def add(self, batch: dict[str, Any]) -> None:
+        """Count a batch, and take the ids out of it, which the engine does not know."""
+        self.rows.update(batch.pop("id"))
         for name, value in batch.items():
             if name.endswith("input_ids") and "KL" not in name and isinstance(value, torch.Tensor):
                 self.sequences += value.shape[0]
@@ -94,7 +98,7 @@ class RecordedRLHF(SwiftRLHF):  # type: ignore[misc]
         self.trained_rows = len(trainer.train_dataset)
         self.trainable = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
         trainer.add_callback(self.recorder)
-        training_step = trainer.training_step
+        training_step, prediction_step = trainer.training_step, trainer.prediction_step
 
         def checked_step(model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
             self.counter.add(inputs)
@@ -103,7 +107,11 @@ class RecordedRLHF(SwiftRLHF):  # type: ignore[misc]
                 raise StageError("nan", f"step {trainer.state.global_step + 1}: the loss is {loss.item()}")
             return loss
 
-        trainer.training_step = checked_step
+        def step_without_ids(model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            inputs.pop("id")
+            return prediction_step(model, inputs, *args, **kwargs)
+
+        trainer.training_step, trainer.prediction_step = checked_step, step_without_ids
         return super().train(trainer)
 
 
@@ -120,17 +128,18 @@ def train(arguments: list[str]) -> Fit | None:
     pipeline = RecordedRLHF(arguments)
     pipeline.main()
     peak, kind = peak_memory()
-    counted = _of_all_processes((pipeline.counter.sequences, pipeline.counter.tokens, peak))
+    counted = _of_all_processes((pipeline.counter, peak))
     if pipeline.args.rank > 0:
         return None
-    sequences, tokens, peaks = zip(*counted, strict=True)
+    counters, peaks = zip(*counted, strict=True)
     checkpoint = Path(pipeline.train_msg["last_model_checkpoint"])
     return Fit(
         checkpoint=checkpoint,
         rows=pipeline.trained_rows,
         steps=pipeline.train_msg["global_step"],
-        sequences=sum(sequences),
-        tokens=sum(tokens) or None,
+        row_counts=dict(sum((counter.rows for counter in counters), Counter())),
+        sequences=sum(counter.sequences for counter in counters),
+        tokens=sum(counter.tokens for counter in counters) or None,
         history=pipeline.recorder.history,
         seconds=pipeline.recorder.seconds,
         trainable_parameters=pipeline.trainable,
@@ -140,7 +149,7 @@ def train(arguments: list[str]) -> Fit | None:
     )
 
 
-def _of_all_processes(value: tuple[int, ...]) -> list[tuple[int, ...]]:
+def _of_all_processes(value: tuple[_Counter, int]) -> list[tuple[_Counter, int]]:
     if not dist.is_initialized():
         return [value]
     values: list[Any] = [None] * dist.get_world_size()

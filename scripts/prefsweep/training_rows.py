@@ -1,10 +1,10 @@
-"""Canonical rows in the form ms-swift reads: `messages` + `rejected_response`, or `messages` + `label`."""
+"""Canonical rows in the form ms-swift reads: an id, `messages`, and `rejected_response` or `label`."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from prefsweep.files import write_jsonl
+from prefsweep.files import read_jsonl, write_jsonl
 from prefsweep.prepared import heldout_prompts, prepared_rows
 from prefsweep.records.data import HeldOutPrompt, LabelledRow, Pair
 
@@ -39,10 +39,9 @@ def write_heldout_rows(form: DataForm, data_directory: Path, target: Path) -> Pa
     return target
 
 
-def count_rows(path: Path) -> int:
-    """The rows of a file written here."""
-    with path.open("rb") as stream:
-        return sum(1 for _ in stream)
+def written_ids(path: Path) -> list[str]:
+    """The ids of the rows of a file written here."""
+    return [row["id"] for row in read_jsonl(path)]
 
 
 def derived_labels(pairs: Sequence[Pair]) -> list[LabelledRow]:
@@ -78,9 +77,9 @@ def _single_label(prompt: HeldOutPrompt) -> LabelledRow:
 
 def _engine_pair(pair: Pair) -> dict[str, Any]:
     answer = {"role": "assistant", "content": pair.chosen}
-    return {"messages": [*pair.messages, answer], "rejected_response": pair.rejected}
+    return {"id": pair.id, "messages": [*pair.messages, answer], "rejected_response": pair.rejected}
 
 
 def _engine_label(row: LabelledRow) -> dict[str, Any]:
     answer = {"role": "assistant", "content": row.answer}
-    return {"messages": [*row.messages, answer], "label": row.desirable}
+    return {"id": row.id, "messages": [*row.messages, answer], "label": row.desirable}

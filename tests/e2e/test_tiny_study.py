@@ -8,13 +8,14 @@ import subprocess
 import psutil
 import pytest
 
-from prefsweep.files import read_jsonl, sha256_of
+from prefsweep.files import read_jsonl, sha256_of, sha256_of_json
 from prefsweep.records.measure import Evaluation, Throughput
 from prefsweep.records.merge import MergeRecord
 from prefsweep.records.score import Scores
 from prefsweep.records.train import TrainRecord
 from tests.real_project import FinishedStudy
 
+LABELLED = {"kto": "labelled"}
 METHODS = ("dpo", "orpo", "simpo", "kto", "cpo")
 ARMS = ("base", *METHODS)
 
@@ -29,6 +30,8 @@ def test_training_used_every_row_and_learnt_something(study: FinishedStudy, meth
     assert record.rows == record.expected_rows == (32 if method == "kto" else 16)
     assert record.steps == record.expected_steps == 2
     assert record.sequences == 32
+    ids = sorted(row["id"] for row in read_jsonl(study.directory / "data" / f"{LABELLED.get(method, 'pairs')}.jsonl"))
+    assert record.row_ids_sha256 == sha256_of_json(ids)
     assert record.adapter_norm > 0
     assert all(step.loss is not None for step in record.history)
 

@@ -14,6 +14,7 @@ PREAMBLE = "import os, signal, sys; from pathlib import Path; directory = Path(s
 FITTED = Fit(
     checkpoint=Path("checkpoint-2"),
     rows=16,
+    row_counts={"a": 1},
     steps=2,
     sequences=32,
     tokens=640,

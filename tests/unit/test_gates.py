@@ -8,7 +8,7 @@ import pytest
 from prefsweep.failures import StageError
 from prefsweep.gates.measure import check_scored, check_served
 from prefsweep.gates.merge import check_merge
-from prefsweep.gates.train import check_training
+from prefsweep.gates.train import check_rows, check_training
 from prefsweep.plan import Estimate, Point, Run
 from prefsweep.records.measure import PairScore
 from prefsweep.records.merge import Probe
@@ -30,6 +30,24 @@ def trained(**changes: Any) -> TrainRecord:
     first = record.history[0].model_copy(update={"loss": 0.693147})
     record = record.model_copy(update={"expected_first_loss": 0.693147, "history": [first]})
     return record.model_copy(update=changes)
+
+
+def test_every_row_was_trained_on_in_every_epoch() -> None:
+    check_rows({"a": 2, "b": 3}, ["a", "b"], epochs=2)  # b also filled up the last batch of an epoch
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({"a": 2, "b": 1}, "1 rows were not trained on in each of 2 epochs: b"),
+        ({"a": 2}, "1 rows were not trained on in each of 2 epochs: b"),
+        ({"a": 2, "b": 2, "z": 1}, "1 rows were never prepared: z"),
+    ],
+)
+def test_a_row_the_engine_left_out_or_made_up(counts: dict[str, int], message: str) -> None:
+    with pytest.raises(StageError, match=message) as caught:
+        check_rows(counts, ["a", "b"], epochs=2)
+    assert caught.value.failure == "data"
 
 
 def test_a_sound_training_passes() -> None:

@@ -20,7 +20,7 @@ from prefsweep.preparation import prepare
 from prefsweep.records.audit import DataAudit
 from prefsweep.records.data import HeldOutPrompt, LabelledRow, Pair
 from prefsweep.splitting import cluster_of, halves_of, held_out_clusters, overlapping, row_ids
-from prefsweep.training_rows import count_rows, derived_labels, write_heldout_rows, write_training_rows
+from prefsweep.training_rows import derived_labels, write_heldout_rows, write_training_rows, written_ids
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL_DATA = ROOT.parent / "shared" / "data" / "dpo_en_demo.json"
@@ -325,12 +325,12 @@ def test_engine_rows_are_ms_swifts(tmp_path: Path, model: Path) -> None:
     pairs = read_jsonl(write_training_rows("pairs", data, tmp_path / "work" / "p.jsonl"))
     labels = read_jsonl(write_training_rows("labelled", data, tmp_path / "work" / "l.jsonl"))
     assert (len(pairs), len(labels)) == (8, 16)
-    assert pairs[0].keys() == {"messages", "rejected_response"}
+    assert pairs[0].keys() == {"id", "messages", "rejected_response"}
     assert pairs[0]["messages"][-1] == {"role": "assistant", "content": "Yes 😊"}
     assert labels[1]["label"] is False
     assert labels[1]["messages"][-1] == {"role": "assistant", "content": "Yes."}
-    assert count_rows(write_heldout_rows("pairs", data, tmp_path / "h.jsonl")) == 1
-    assert count_rows(write_heldout_rows("labelled", data, tmp_path / "k.jsonl")) == 2
+    assert len(written_ids(write_heldout_rows("pairs", data, tmp_path / "h.jsonl"))) == 1
+    assert len(written_ids(write_heldout_rows("labelled", data, tmp_path / "k.jsonl"))) == 2
 
 
 def test_clusters_ignore_case_space_width_and_system_turns() -> None:

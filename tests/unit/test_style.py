@@ -2,7 +2,8 @@
 
 import pytest
 
-from prefsweep.style import UNDETERMINED, emoji_count, language, repetition, words
+from prefsweep.languages import UNDETERMINED, language
+from prefsweep.style import emoji_count, repetition, words
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,24 @@
 """Before an adapter counts."""
 
+from collections.abc import Collection, Mapping
+
 from prefsweep.failures import StageError
 from prefsweep.records.train import TrainRecord
 
 _FIRST_LOSS_TOLERANCE = {"float32": 1e-3, "bfloat16": 2e-2}
+
+
+def check_rows(counts: Mapping[str, int], expected: Collection[str], epochs: int) -> None:
+    """Before an adapter counts: every prepared row was trained on in every epoch, and no other ever.
+
+    A row can have been used more often: to fill the last batch of an epoch on several GPUs. Raises StageError("data")
+    that names rows.
+    """
+    missed = sorted(name for name in expected if counts.get(name, 0) < epochs)
+    strange = sorted(counts.keys() - set(expected))
+    for names, what in ((missed, f"were not trained on in each of {epochs} epochs"), (strange, "were never prepared")):
+        if names:
+            raise StageError("data", f"{len(names)} rows {what}: {', '.join(names[:5])}{' …' * (len(names) > 5)}")
 
 
 def check_training(record: TrainRecord, precision: str) -> None:

@@ -31,6 +31,8 @@ class Fit(Record):
 
     checkpoint: Path
     rows: int
+    row_counts: dict[str, int]
+    """Id of a row → how often it was trained on."""
     steps: int
     sequences: int
     """Of all GPUs together, as are `tokens`."""
@@ -55,6 +57,8 @@ class TrainRecord(Record):
     trainable_parameters: int
     rows: int
     expected_rows: int
+    row_ids_sha256: str
+    """Of the sorted ids of the rows that really were trained on: the same for all methods with one form of data."""
     steps: int
     expected_steps: int
     sequences: int

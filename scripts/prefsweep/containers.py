@@ -40,10 +40,11 @@ Progress = Callable[[int], None]
 """Told how many more bytes of a file have been read."""
 
 
-def is_data_file(path: Path) -> bool:
-    """Whether a file in a folder is meant: by its name, hidden files left out."""
-    parts = path.name.lower().removesuffix(".gz").rsplit(".", 1)
-    return not path.name.startswith(".") and parts[-1] in SUFFIXES and len(parts) == 2
+def is_data_file(name: Path) -> bool:
+    """Whether a file in a folder, named from there, is meant: by its ending, and nothing hidden."""
+    parts = name.name.lower().removesuffix(".gz").rsplit(".", 1)
+    hidden = any(part.startswith(".") for part in name.parts)
+    return not hidden and parts[-1] in SUFFIXES and len(parts) == 2
 
 
 @dataclass(frozen=True)

@@ -62,12 +62,9 @@ def shards(place: Path, patterns: list[str] | None) -> list[Path]:
     """A file itself, or the data files of a folder, sorted, that match any of the patterns."""
     if not place.is_dir():
         return [place] if place.exists() else []
-    names = sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if is_data_file(path))
-    return [
-        place / name
-        for name in names
-        if not name.startswith(".") and (patterns is None or any(fnmatch(name, pattern) for pattern in patterns))
-    ]
+    inside = (path.relative_to(place) for path in place.rglob("*") if path.is_file())
+    names = sorted(name.as_posix() for name in inside if is_data_file(name))
+    return [place / name for name in names if patterns is None or any(fnmatch(name, pattern) for pattern in patterns)]
 
 
 def _fetch(spec: DatasetSpec, target: Path) -> None:

@@ -1,6 +1,5 @@
 """Peak memory of a stage: of this process, or of a whole process group such as a server's."""
 
-import resource
 import sys
 from pathlib import Path
 from typing import Literal
@@ -13,7 +12,7 @@ def peak_memory() -> tuple[int, MemoryKind]:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
         return int(torch.cuda.max_memory_allocated()), "cuda_allocated"
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "resident"
+    return _high_water_mark(Path("/proc/self/status")), "resident"  # getrusage would begin with the parent's size
 
 
 def group_peak_resident_bytes(group: int) -> int:

@@ -42,12 +42,14 @@ def folder(tmp_path: Path) -> Path:
         "train/a.jsonl",
         "README.md",
         ".cache/x.jsonl",
+        "data/.cache/y.jsonl",
         ".hidden.jsonl",
         "train_x.json",
     ):
         path = tmp_path / "rows" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
+    os.mkfifo(tmp_path / "rows" / "pipe.jsonl")
     return tmp_path
 
 

@@ -62,8 +62,6 @@ PLAN_DIGEST = STUDY.plan.digest()
 METHODS = os.path.relpath(PLACES.methods)
 GPUS = 1 if DEVICE == "cuda" else 0
 SERVING_GPUS = GPUS * STUDY.plan.generate.tensor_parallel
-# Trainings that share a device here wait for a place on it themselves; a cluster gives each job a device of its own.
-SHARED = STUDY.jobs_per_gpu > 1 and workflow.local_exec
 SHARING = f" --together {STUDY.jobs_per_gpu}" if DEVICE == "cuda" else ""
 TRAIN_THREADS = min(workflow.cores, 4)
 DATA_FILES = [os.path.relpath(path) for path in users_files(STUDY.dataset)]
@@ -76,9 +74,11 @@ pathvars:
     run="<study>/runs/{point}/seed-{seed}",
 
 
-# A limit on GPUs is one machine's; a cluster counts its own.
+# How many GPU jobs run at a time is one machine's limit; a cluster has its own. (A limit on `gpu` itself would also cut
+# down what a single job asks for.)
 resource_scopes:
     gpu="local",
+    gpu_jobs="local",
 
 
 wildcard_constraints:
@@ -111,9 +111,17 @@ def training_rows(wildcards):
 
 
 def training_gpus(wildcards):
-    """GPUs that a training asks Snakemake for."""
-    run = f"{wildcards.trained}/seed-{wildcards.seed}"
-    return 0 if SHARED else GPUS * STUDY.plan.gpus(run)
+    """GPUs that a training asks for. Trainings that share one on this machine wait for their place on it themselves."""
+    if (
+        STUDY.jobs_per_gpu > 1 and workflow.local_exec
+    ):  # the latter is not known before rules are asked
+        return 0
+    return GPUS * STUDY.plan.gpus(f"{wildcards.trained}/seed-{wildcards.seed}")
+
+
+def gpu_job(wildcards):
+    """Whether a training counts as a GPU job here."""
+    return min(1, training_gpus(wildcards))
 
 
 def adapter(wildcards):

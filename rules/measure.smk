@@ -23,6 +23,7 @@ rule measure:
     threads: workflow.cores if DEVICE == "cpu" else 4
     resources:
         gpu=SERVING_GPUS,
+        gpu_jobs=GPUS,
     params:
         data=subpath(input.heldout, parent=True),
         directory=subpath(output.generations, parent=True),

@@ -18,6 +18,7 @@ rule merge:
         "<run>/logs/merge.jsonl"
     resources:
         gpu=SERVING_GPUS,
+        gpu_jobs=GPUS,
     params:
         data=subpath(input.heldout, parent=True),
         directory=subpath(output[0], parent=True),

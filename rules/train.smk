@@ -22,6 +22,7 @@ rule train:
     threads: TRAIN_THREADS
     resources:
         gpu=training_gpus,
+        gpu_jobs=gpu_job,
     params:
         data=subpath(input.rows, parent=True),
         directory=subpath(output.manifest, parent=True),

@@ -1,6 +1,6 @@
 # Purpose: the plan, and one fair data set for every method.
 # In:      the study file and what it names in config/models and config/datasets
-# Out:     data/{pairs,labelled,heldout}.jsonl and their audit data.json
+# Out:     data/{pairs,labelled,heldout}.jsonl, their audit data.json, and what can be learnt from them cheaply, traits.json
 
 
 rule plan:
@@ -49,3 +49,25 @@ rule prepare:
         " --downloads {PLACES.downloads:q}"
         " --output {params.directory:q}"
         " 2>{log:q}"
+
+
+rule describe:
+    """Measure what a method could pick up without understanding the data; decides nothing that is trained."""
+    input:
+        code=code("describe.py"),
+        lock=lock("workflow"),
+        audit="<study>/data/data.json",
+        pairs="<study>/data/pairs.jsonl",
+        labelled="<study>/data/labelled.jsonl",
+        heldout="<study>/data/heldout.jsonl",
+    output:
+        "<study>/data/traits.json",
+    log:
+        "<study>/logs/describe.log",
+    localrule: True
+    params:
+        directory=subpath(input.audit, parent=True),
+    message:
+        "describe the data: languages, rules without a model"
+    shell:
+        "{sys.executable:q} {input.code[0]:q} --data {params.directory:q} --output {output:q} 2>{log:q}"

@@ -25,11 +25,9 @@ from prefsweep.records.audit import (
     OVERLAPPING,
     TOO_LONG,
     AnswerLengths,
-    BaselineAccuracy,
     DataAudit,
     DuplicateRows,
     HalfCount,
-    Languages,
     Leakage,
     Lengths,
 )
@@ -38,6 +36,7 @@ from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.measure import Evaluation, Generation, PairScore, Percentiles, Throughput, TimedPass
 from prefsweep.records.merge import MergeRecord, Probe
 from prefsweep.records.train import TrainRecord, TrainStep
+from prefsweep.records.traits import BaselineAccuracy, DataTraits, Languages
 
 METHODS = ("dpo", "orpo", "simpo", "kto", "cpo")
 _SETTINGS: dict[str, dict[str, Any]] = {
@@ -82,6 +81,7 @@ def build_study(directory: Path, shape: Shape | None = None) -> Path:
     plan.write(folder / "plan.json")
     write_jsonl(folder / "data" / "heldout.jsonl", (prompt.model_dump() for prompt in prompts))
     _audit(shape).write(folder / "data" / "data.json")
+    _traits(shape).write(folder / "data" / "traits.json")
     for run in plan.runs:
         method = plan.point_of(run.id).method
         if method in shape.failed:
@@ -170,7 +170,6 @@ def _audit(shape: Shape) -> DataAudit:
     lengths = AnswerLengths(
         chosen_characters=length, rejected_characters=shorter, chosen_tokens=length, rejected_tokens=shorter
     )
-    rules = {"the longer answer": 0.99, "more emoji": 0.74, "fewer emoji": 0.26, "the shorter answer": 0.22}
     return DataAudit(
         name=text("emoji-en"), source=text("data/emoji-en.jsonl"), revision=_HASH, licence="Apache-2.0", synthetic=True,
         content="pairs", formats=[text("pairs.jsonl: read as messages + rejected_response")],
@@ -187,14 +186,21 @@ def _audit(shape: Shape) -> DataAudit:
         ),
         leakage=Leakage(same_prompt=0, shared_13_grams=1, near_prompts=0, showcase_in_training=0),
         training_lengths=lengths, heldout_lengths=lengths,
+        files=[FileHash(name=text("pairs.jsonl"), bytes=41210, sha256=_HASH)],
+        tokenizer_sha256=_HASH, chat_template_sha256=_HASH,
+        notices=[text("1 training rows repeat an earlier row exactly; they were kept")],
+    )  # fmt: skip
+
+
+def _traits(shape: Shape) -> DataTraits:
+    rules = {"the longer answer": 0.99, "more emoji": 0.74, "fewer emoji": 0.26, "the shorter answer": 0.22}
+    return DataTraits(
         languages=Languages(
             sampled_rows=160, prompts={"en": 158, "und": 2}, chosen={"en": 150, "de": 10}, rejected={"en": 160}
         ),
-        baselines=[BaselineAccuracy(rule=text(name), heldout=share, test=share) for name, share in rules.items()],
-        files=[FileHash(name=text("pairs.jsonl"), bytes=41210, sha256=_HASH)],
-        tokenizer_sha256=_HASH, chat_template_sha256=_HASH,
-        notices=[text("“the longer answer” alone picks the chosen answer of 78% of the held-out pairs")],
-    )  # fmt: skip
+        baselines=[BaselineAccuracy(rule=shape.text(name), heldout=share, test=share) for name, share in rules.items()],
+        notices=[shape.text("“the longer answer” alone picks the chosen answer of 99 % of the held-out pairs")],
+    )
 
 
 def _finished_run(folder: Path, run: Run, point: Point, prompts: Sequence[HeldOutPrompt], shape: Shape) -> None:

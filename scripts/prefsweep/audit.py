@@ -1,14 +1,12 @@
 """The account of a prepared data set: what came in, what was kept and why, and what a method could exploit in it."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from prefsweep.baselines import baseline_accuracies
 from prefsweep.chat import ChatTokenizer
 from prefsweep.data_files import source_revision
 from prefsweep.dataset import DatasetSpec
 from prefsweep.entries import Entries, Entry
-from prefsweep.languages import UNDETERMINED, language
 from prefsweep.records.audit import (
     NEARLY_KNOWN,
     OVERLAPPING,
@@ -18,7 +16,6 @@ from prefsweep.records.audit import (
     DataAudit,
     DuplicateRows,
     HalfCount,
-    Languages,
     Leakage,
 )
 from prefsweep.records.base import FileHash
@@ -26,11 +23,6 @@ from prefsweep.records.data import Half
 from prefsweep.row_lengths import summarised
 from prefsweep.rows import SHOWN
 from prefsweep.selection import Selection
-
-EXPLOITABLE = 0.65
-"""Share of held-out pairs a rule without a model may get right before the reader is told."""
-SAMPLED_ROWS = 1000
-"""Training rows whose language is identified, which takes about a millisecond a text."""
 
 
 def audited(
@@ -78,10 +70,6 @@ def audited(
         ),
         training_lengths=_answer_lengths(training.entries, chat),
         heldout_lengths=_answer_lengths(heldout.entries, chat),
-        languages=_languages(training.entries),
-        baselines=baseline_accuracies(
-            training.entries, heldout.entries, {cluster for cluster, half in halves.items() if half == "test"}
-        ),
         files=files,
         tokenizer_sha256=chat.tokenizer_sha256,
         chat_template_sha256=chat.chat_template_sha256,
@@ -110,12 +98,6 @@ def _notices(audit: DataAudit) -> Iterator[str]:
             yield f"{rows:,} {text}"
     for reason, rows in audit.dropped.items():
         yield f"{rows:,} rows dropped on reading: {reason}"
-    if audit.baselines and audit.baselines[0].heldout > EXPLOITABLE:
-        best = audit.baselines[0]
-        yield f"“{best.rule}” alone picks the chosen answer of {100 * best.heldout:.0f} % of the held-out pairs"
-    chosen, rejected = (_commonest(found) for found in (audit.languages.chosen, audit.languages.rejected))
-    if UNDETERMINED not in (chosen, rejected) and chosen != rejected:
-        yield f"chosen answers are mostly in {chosen}, rejected ones in {rejected}: the language alone can be learnt"
 
 
 def _duplicates(spec: DatasetSpec, selection: Selection) -> DuplicateRows:
@@ -147,28 +129,6 @@ def _answer_lengths(entries: Sequence[Entry], chat: ChatTokenizer) -> AnswerLeng
         chosen_tokens=summarised(chat.lengths(chosen)),
         rejected_tokens=summarised(chat.lengths(rejected)),
     )
-
-
-def _languages(entries: Sequence[Entry]) -> Languages:
-    sample = sorted(entries, key=lambda entry: entry.id)[:SAMPLED_ROWS]
-    chosen, rejected = _answers(sample)
-    prompts = [entry.example.messages[-1]["content"] for entry in sample]
-    return Languages(
-        sampled_rows=len(sample),
-        prompts=_by_language(prompts),
-        chosen=_by_language(chosen),
-        rejected=_by_language(rejected),
-    )
-
-
-def _by_language(texts: Iterable[str]) -> dict[str, int]:
-    """The commonest first; languages of equal counts by name."""
-    counts = Counter(map(language, texts))
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-
-def _commonest(languages: Mapping[str, int]) -> str:
-    return next((code for code in languages if code != UNDETERMINED), UNDETERMINED)
 
 
 def _half_counts(heldout: Sequence[Entry], halves: Mapping[str, Half]) -> dict[Half, HalfCount]:

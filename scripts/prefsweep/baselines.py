@@ -9,8 +9,8 @@ import numpy.typing as npt
 import regex
 
 from prefsweep import style
-from prefsweep.entries import Entry
-from prefsweep.records.audit import BaselineAccuracy
+from prefsweep.records.data import HeldOutPrompt, Pair
+from prefsweep.records.traits import BaselineAccuracy
 from prefsweep.splitting import normalised_prompt
 
 LEARNT_ON = 2000
@@ -35,13 +35,13 @@ class Feature:
     measure: Callable[[str, str], float]
     """Prompt and answer → value."""
 
-    def wins(self, pairs: Sequence[Entry]) -> Wins:
+    def wins(self, pairs: Sequence[Pair | HeldOutPrompt]) -> Wins:
         """Where the answer with more of it is the chosen one."""
         return np.array([self._win(pair) for pair in pairs])
 
-    def _win(self, pair: Entry) -> float:
-        prompt, row = normalised_prompt(pair.example.messages), pair.example
-        chosen, rejected = (self.measure(prompt, answer or "") for answer in (row.answer, row.rejected))
+    def _win(self, pair: Pair | HeldOutPrompt) -> float:
+        prompt = normalised_prompt(pair.messages)
+        chosen, rejected = (self.measure(prompt, answer or "") for answer in (pair.chosen, pair.rejected))
         return 0.5 if chosen == rejected else float(chosen > rejected)
 
 
@@ -77,19 +77,19 @@ MAJORITY = "majority of these, as in training"
 
 
 def baseline_accuracies(
-    training: Sequence[Entry], heldout: Sequence[Entry], test_clusters: set[str]
+    training: Sequence[Pair], heldout: Sequence[HeldOutPrompt], test_clusters: set[str]
 ) -> list[BaselineAccuracy]:
-    """Every rule's accuracy on the held-out pairs, the best first; empty when rows are no pairs.
+    """Every rule's accuracy on the held-out pairs, the best first; empty when what is held out are no pairs.
 
-    The majority rule lets every feature vote for the end that wins more often in training.
+    The majority rule lets every feature vote for the end that wins more often in training; it needs training pairs.
     """
-    if any(entry.example.rejected is None for entry in heldout):
+    if any(prompt.chosen is None or prompt.rejected is None for prompt in heldout):
         return []
-    tested = np.array([entry.cluster in test_clusters for entry in heldout])
+    tested = np.array([prompt.cluster in test_clusters for prompt in heldout])
     wins = {feature: feature.wins(heldout) for feature in FEATURES}
     rules = dict(chain.from_iterable(((f.more, won), (f.less, 1 - won)) for f, won in wins.items()))
-    sample = sorted(training, key=lambda entry: entry.id)[:LEARNT_ON]
-    if all(entry.example.rejected is not None for entry in sample):
+    sample = sorted(training, key=lambda pair: pair.id)[:LEARNT_ON]
+    if sample:
         votes = sum(np.sign(f.wins(sample).mean() - 0.5) * (won - 0.5) for f, won in wins.items())
         rules[MAJORITY] = (np.sign(votes) + 1) / 2
     found = [

@@ -10,7 +10,8 @@ from prefsweep.comparison import Comparison
 from prefsweep.leaderboard import ranked
 from prefsweep.palette import method_shapes
 from prefsweep.plan import BASE
-from prefsweep.records.audit import AnswerLengths, BaselineAccuracy, DataAudit
+from prefsweep.records.audit import AnswerLengths, DataAudit
+from prefsweep.records.traits import BaselineAccuracy, DataTraits
 
 ACCURACIES = ("preference_accuracy", "preference_accuracy_normalised")
 RULE = "rule"
@@ -18,11 +19,11 @@ _CHOSEN, _REJECTED, _RULE = "#4f8fa8", "#a3a9b3", "#7d8590"
 _ROW = 26
 
 
-def length_figure(audit: DataAudit) -> Figure:
+def length_figure(audit: DataAudit, heldout_pairs: bool) -> Figure:
     """Tokens of chosen and rejected answers: 5–95 % as a line, the middle half as a bar, the median as a mark."""
     names = ("chosen", "rejected") if audit.content == "pairs" else ("desirable", "undesirable")
     rows = _length_rows("training", audit.training_lengths, names)
-    rows += _length_rows("held-out", audit.heldout_lengths, ("chosen", "rejected") if audit.baselines else names)
+    rows += _length_rows("held-out", audit.heldout_lengths, ("chosen", "rejected") if heldout_pairs else names)
     chart = alt.Chart(alt.InlineData(rows))
     y = alt.Y("label:N").sort([row["label"] for row in rows]).axis(title=None, grid=False)
     axis = alt.Axis(title="tokens", tickCount=5)
@@ -66,15 +67,15 @@ def better_accuracies(comparison: Comparison) -> dict[str, float]:
     return {point: max(values) for point, values in found.items() if values}
 
 
-def stronger_rules(audit: DataAudit) -> list[BaselineAccuracy]:
+def stronger_rules(traits: DataTraits) -> list[BaselineAccuracy]:
     """The rules that are right more often than not on the test half, the best first."""
-    return sorted((rule for rule in audit.baselines if rule.test > 0.5), key=lambda rule: -rule.test)
+    return sorted((rule for rule in traits.baselines if rule.test > 0.5), key=lambda rule: -rule.test)
 
 
-def rule_figure(audit: DataAudit, comparison: Comparison, colours: Mapping[str, str]) -> Figure:
+def rule_figure(traits: DataTraits, comparison: Comparison, colours: Mapping[str, str]) -> Figure:
     """Accuracy on the test pairs: rules that need no model, the base, and the best point of each method."""
     accuracies = better_accuracies(comparison)
-    rows = [{"label": rule.rule, "kind": RULE, "accuracy": rule.test} for rule in stronger_rules(audit)]
+    rows = [{"label": rule.rule, "kind": RULE, "accuracy": rule.test} for rule in stronger_rules(traits)]
     rows += [
         {"label": point.label, "kind": point.method, "accuracy": accuracies[point.point]}
         for point in ranked(comparison)

@@ -9,6 +9,7 @@ from prefsweep.comparison import Comparison
 from prefsweep.data_charts import better_accuracies, stronger_rules
 from prefsweep.plan import BASE
 from prefsweep.records.audit import TOO_LONG, DataAudit, Lengths
+from prefsweep.records.traits import DataTraits, Languages
 from prefsweep.results import StudyResults
 from prefsweep.wording import count, joined
 
@@ -24,18 +25,18 @@ def data_section(study: StudyResults, comparison: Comparison) -> dict[str, Any]:
     rest = audit.model_dump(exclude={"notices", "duplicates", *source})
     return {
         "facts": list(facts(source)),
-        "sentences": list(_sentences(audit, comparison)),
-        "tables": [found for found in _tables(audit) if found["rows"]],
+        "sentences": list(_sentences(audit, study.traits, comparison)),
+        "tables": [found for found in _tables(audit, study.traits) if found["rows"]],
         "repeats": audit.duplicates.listed,
         "audit": list(facts(rest)),
     }
 
 
-def unbeaten_rule(audit: DataAudit | None, comparison: Comparison) -> str | None:
+def unbeaten_rule(traits: DataTraits | None, comparison: Comparison) -> str | None:
     """A sentence when a rule without a model picks the chosen answer at least as often as every method does."""
     accuracies = better_accuracies(comparison)
     methods = [point for point in comparison.points if point.method != BASE and point.point in accuracies]
-    rules = stronger_rules(audit) if audit else []
+    rules = stronger_rules(traits) if traits else []
     if not methods or not rules:
         return None
     best = max(methods, key=lambda point: accuracies[point.point])
@@ -48,10 +49,10 @@ def unbeaten_rule(audit: DataAudit | None, comparison: Comparison) -> str | None
     )
 
 
-def _sentences(audit: DataAudit, comparison: Comparison) -> Iterator[str]:
+def _sentences(audit: DataAudit, traits: DataTraits | None, comparison: Comparison) -> Iterator[str]:
     yield _kept(audit)
     yield _seen(audit)
-    if rule := unbeaten_rule(audit, comparison):
+    if rule := unbeaten_rule(traits, comparison):
         yield rule
     yield from _length_bias(audit)
     yield _duplicates(audit)
@@ -108,12 +109,13 @@ def _leakage(audit: DataAudit) -> str:
     return f"{text}; {count(removed, 'held-out row')} had to go for that." if removed else f"{text}."
 
 
-def _tables(audit: DataAudit) -> Iterator[Table]:
+def _tables(audit: DataAudit, traits: DataTraits | None) -> Iterator[Table]:
     yield _row_table(audit)
-    rules = [(rule.rule, [_share(rule.test), _share(rule.heldout)]) for rule in audit.baselines]
+    rules = [(rule.rule, [_share(rule.test), _share(rule.heldout)]) for rule in (traits.baselines if traits else [])]
     yield _grid("Chosen answers picked by rules without a model", ["rule", "test half", "all held-out"], rules)
     yield _length_table(audit)
-    yield _language_table(audit)
+    if traits:
+        yield _language_table(audit, traits.languages)
 
 
 def _row_table(audit: DataAudit) -> Table:
@@ -144,8 +146,7 @@ def _lengths(*kinds: Lengths | None) -> list[str]:
     return ["–" if value is None else f"{value:,.0f}" for both in values for value in both]
 
 
-def _language_table(audit: DataAudit) -> Table:
-    found = audit.languages
+def _language_table(audit: DataAudit, found: Languages) -> Table:
     parts = (found.prompts, found.chosen, found.rejected)
     names = sorted(Counter(found.prompts) + Counter(found.chosen) + Counter(found.rejected))
     names.sort(key=lambda name: -sum(part.get(name, 0) for part in parts))

@@ -178,8 +178,9 @@ def _tradeoffs(comparison: Comparison, rows: Mapping[str, Row], colours: dict[st
 def _data_figures(study: StudyResults, comparison: Comparison, colours: dict[str, str]) -> list[Figure]:
     if study.audit is None:
         return []
-    rules = [rule_figure(study.audit, comparison, colours)] if study.audit.baselines else []
-    return [length_figure(study.audit), *rules]
+    traits = study.traits
+    rules = [rule_figure(traits, comparison, colours)] if traits and traits.baselines else []
+    return [length_figure(study.audit, bool(rules) or study.audit.content == "pairs"), *rules]
 
 
 def _drawn(figures: Iterable[Figure]) -> list[dict[str, Any]]:

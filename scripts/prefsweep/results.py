@@ -15,12 +15,13 @@ from prefsweep.files import read_jsonl
 from prefsweep.lifetime import is_held
 from prefsweep.plan import BASE, Plan, Point, Run, run_directory
 from prefsweep.records.audit import DataAudit
-from prefsweep.records.base import read_document
+from prefsweep.records.base import Record, read_document
 from prefsweep.records.data import Half, HeldOutPrompt
 from prefsweep.records.measure import Evaluation, Generation, Throughput, TimedPass
 from prefsweep.records.merge import MergeRecord
 from prefsweep.records.score import PromptScores, Scores
 from prefsweep.records.train import TrainRecord
+from prefsweep.records.traits import DataTraits
 
 Status = Literal["finished", "failed", "unfinished"]
 STAGES = ("prepare", "train", "merge", "measure", "score", "compare")
@@ -37,6 +38,7 @@ SERVING_COLUMNS = (
 )
 
 _T = TypeVar("_T")
+_R = TypeVar("_R", bound=Record)
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ class StudyResults:
     """Showcase and held-out prompts, in the order of `heldout.jsonl`."""
     audit: DataAudit | None = None
     """None before the data were prepared, by this version of the audit."""
+    traits: DataTraits | None = None
 
     def of_point(self, point: str) -> tuple[RunResults, ...]:
         """The runs of one point, by seed as planned."""
@@ -135,13 +138,14 @@ def read_study(directory: Path) -> StudyResults:
         plan=plan,
         runs=tuple(_read_run(directory, plan, run) for run in plan.runs),
         prompts=_rows(HeldOutPrompt.model_validate, heldout) or (),
-        audit=_audit(directory / "data" / "data.json"),
+        audit=_of_the_data(DataAudit, directory / "data" / "data.json"),
+        traits=_of_the_data(DataTraits, directory / "data" / "traits.json"),
     )
 
 
-def _audit(path: Path) -> DataAudit | None:
+def _of_the_data(record: type[_R], path: Path) -> _R | None:
     try:
-        return DataAudit.read(path)
+        return record.read(path)
     except (OSError, ValueError):
         return None
 

@@ -72,8 +72,8 @@ def tiles(comparison: Comparison, rows: Mapping[str, Row]) -> list[dict[str, str
 def caveats(study: StudyResults, comparison: Comparison) -> list[str]:
     """Everything that limits the answer, each said once."""
     recommended = comparison.point(comparison.recommended).caveats if comparison.recommended else []
-    of_data = study.audit.notices if study.audit else []
-    rule = unbeaten_rule(study.audit, comparison)
+    of_data = [notice for record in (study.audit, study.traits) if record for notice in record.notices]
+    rule = unbeaten_rule(study.traits, comparison)
     said = [*recommended, *comparison.notices, *([rule] if rule else []), *study.plan.notices, *of_data]
     return list(dict.fromkeys(str(text)[:1].upper() + str(text)[1:] for text in said))
 

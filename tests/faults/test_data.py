@@ -99,10 +99,10 @@ def test_d5_labels_are_booleans_of_both_kinds_and_their_ratio_is_shown(planning:
     write(folder, [labelled(f"q {number}", True) for number in range(6)])
     assert "all 6 labels are true" in planning.refused(dataset)
     write(folder, [labelled(f"q {number}", number % 3 == 0) for number in range(6)])
-    assert "the data has labelled rows, no pairs; cpo, dpo, orpo, simpo cannot train" in planning.refused(dataset)
+    assert "cpo, dpo, orpo and simpo cannot train on this data: to learn they need two" in planning.refused(dataset)
     status, output = planning.outcome(dataset, "plan", "--config", "methods={kto: {}}")
     assert status == 0, output
-    assert "Labels: 2 rows desirable, 4 undesirable." in output
+    assert "Rows are labelled one by one (2 desirable, 4 undesirable)" in output
 
 
 @pytest.mark.parametrize(

@@ -1,29 +1,30 @@
 """Rules without a model: each counts what it says, and the majority learns its directions from training."""
 
-from pathlib import Path
-
 import pytest
 
 from prefsweep.baselines import MAJORITY, baseline_accuracies, emoji, likeness, markup
-from prefsweep.entries import Entry
-from prefsweep.formats import Example
+from prefsweep.records.data import HeldOutPrompt, Pair
 
 
-def entry(name: str, prompt: str, chosen: str, rejected: str | None) -> Entry:
+def pair(name: str, prompt: str, chosen: str, rejected: str) -> Pair:
     messages = [{"role": "user", "content": prompt}]
-    return Entry(name, name, False, Path("x"), Example(1, messages, answer=chosen, rejected=rejected))
+    return Pair(id=name, cluster=name, messages=messages, chosen=chosen, rejected=rejected)
+
+
+def heldout(pairs: list[Pair]) -> list[HeldOutPrompt]:
+    return [HeldOutPrompt(part="heldout", half="test", **vars(row)) for row in pairs]
 
 
 PAIRS = [
-    entry("a", "water the basil", "Water the basil daily 🌿", "Once."),
-    entry("b", "buy bread", "Buy bread.", "# Go\n- to the shop\n- and **buy** some"),
-    entry("c", "sing", "la", "la la 🎵"),
-    entry("d", "rest", "Do rest", "So rest"),
+    pair("a", "water the basil", "Water the basil daily 🌿", "Once."),
+    pair("b", "buy bread", "Buy bread.", "# Go\n- to the shop\n- and **buy** some"),
+    pair("c", "sing", "la", "la la 🎵"),
+    pair("d", "rest", "Do rest", "So rest"),
 ]
 
 
 def test_rules_and_their_opposites_and_the_best_first() -> None:
-    found = baseline_accuracies(PAIRS, PAIRS, {"a", "b"})
+    found = baseline_accuracies(PAIRS, heldout(PAIRS), {"a", "b"})
     accuracy = {rule.rule: (rule.heldout, rule.test) for rule in found}
     assert accuracy["the longer answer"] == ((1 + 0 + 0 + 0.5) / 4, 0.5)
     assert accuracy["the shorter answer"] == ((0 + 1 + 1 + 0.5) / 4, 0.5)
@@ -34,15 +35,20 @@ def test_rules_and_their_opposites_and_the_best_first() -> None:
 
 
 def test_the_majority_votes_as_it_learnt_in_training() -> None:
-    longer = [entry(str(n), "x", "a long one 🌿", "short") for n in range(3)]
-    shorter = [entry(str(n), "x", "short", "a long one 🌿") for n in range(3)]
-    found = {rule.rule: rule.heldout for rule in baseline_accuracies(longer, shorter, {"0"})}
+    longer = [pair(str(n), "x", "a long one 🌿", "short") for n in range(3)]
+    shorter = [pair(str(n), "x", "short", "a long one 🌿") for n in range(3)]
+    found = {rule.rule: rule.heldout for rule in baseline_accuracies(longer, heldout(shorter), {"0"})}
     assert found[MAJORITY] == 0.0
-    assert {rule.rule: rule.heldout for rule in baseline_accuracies(longer, longer, {"0"})}[MAJORITY] == 1.0
+    assert {rule.rule: rule.heldout for rule in baseline_accuracies(longer, heldout(longer), {"0"})}[MAJORITY] == 1.0
 
 
 def test_rows_that_are_no_pairs_have_no_rules() -> None:
-    assert baseline_accuracies(PAIRS, [entry("e", "x", "y", None)], {"e"}) == []
+    single = heldout(PAIRS)[0].model_copy(update={"rejected": None})
+    assert baseline_accuracies(PAIRS, [single], {"a"}) == []
+
+
+def test_without_training_pairs_there_is_no_majority() -> None:
+    assert MAJORITY not in {rule.rule for rule in baseline_accuracies([], heldout(PAIRS), {"a"})}
 
 
 @pytest.mark.parametrize(

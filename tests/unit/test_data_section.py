@@ -1,5 +1,6 @@
 """The data section: plain sentences that follow from the audit, and a rule without a model held against the methods."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from prefsweep.comparison import Comparison
 from prefsweep.data_charts import length_figure, rule_figure, stronger_rules
 from prefsweep.data_section import data_section, unbeaten_rule
 from prefsweep.palette import method_colours
-from prefsweep.records.audit import BaselineAccuracy, DataAudit, DuplicateRows
+from prefsweep.records.audit import DuplicateRows
+from prefsweep.records.traits import BaselineAccuracy
 from prefsweep.results import StudyResults, read_study
 from tests.example_study import Shape, build_study
 
@@ -23,7 +25,13 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyResults, Com
 
 def changed(study: StudyResults, **values: Any) -> StudyResults:
     assert study.audit is not None
-    return StudyResults(study.directory, study.plan, study.runs, study.prompts, study.audit.model_copy(update=values))
+    return replace(study, audit=study.audit.model_copy(update=values))
+
+
+def ruled(study: StudyResults, *rules: BaselineAccuracy) -> StudyResults:
+    """With these rules instead of its own."""
+    assert study.traits is not None
+    return replace(study, traits=study.traits.model_copy(update={"baselines": list(rules)}))
 
 
 def sentences(study: StudyResults, comparison: Comparison) -> str:
@@ -45,7 +53,7 @@ def test_what_happened_to_the_rows_is_said(example: tuple[StudyResults, Comparis
 
 def test_labelled_rows_are_described_as_such(example: tuple[StudyResults, Comparison]) -> None:
     study, comparison = example
-    labelled = changed(study, content="labelled", desirable_rows=40, undesirable_rows=120, baselines=[])
+    labelled = ruled(changed(study, content="labelled", desirable_rows=40, undesirable_rows=120))
     text = sentences(labelled, comparison)
     assert "40 desirable and 120 undesirable answers to 155 prompts. Always guessing the commoner label" in text
     assert "right for 75 %" in text
@@ -55,20 +63,18 @@ def test_labelled_rows_are_described_as_such(example: tuple[StudyResults, Compar
 
 def test_a_rule_that_no_method_beats_is_said(example: tuple[StudyResults, Comparison]) -> None:
     study, comparison = example
-    assert study.audit is not None
+
+    def with_rule(test: float) -> StudyResults:
+        return ruled(study, BaselineAccuracy(rule="more emoji", heldout=0.6, test=test))
 
     def said(test: float) -> str | None:
-        rules = [BaselineAccuracy(rule="more emoji", heldout=0.6, test=test)]
-        audit = study.audit and study.audit.model_copy(update={"baselines": rules})
-        return unbeaten_rule(audit, comparison)
+        return unbeaten_rule(with_rule(test).traits, comparison)
 
     assert said(0.51) is None
     text = said(1.0)
     assert text is not None
     assert text.startswith("No method beats a rule that needs no model: “more emoji” picks the chosen answer of 100 %")
-    assert text in sentences(
-        changed(study, baselines=[BaselineAccuracy(rule="more emoji", heldout=1, test=1)]), comparison
-    )
+    assert text in sentences(with_rule(1.0), comparison)
     assert unbeaten_rule(None, comparison) is None
 
 
@@ -89,12 +95,13 @@ def test_without_an_audit_the_source_remains(example: tuple[StudyResults, Compar
 
 def test_figures_say_their_numbers(example: tuple[StudyResults, Comparison]) -> None:
     study, comparison = example
-    audit = study.audit
-    assert isinstance(audit, DataAudit)
+    audit, traits = study.audit, study.traits
+    assert audit is not None
+    assert traits is not None
     colours = method_colours(point.method for point in study.plan.points)
-    assert "training, rejected 101 (61 to 252)" in length_figure(audit).description
-    assert [rule.rule for rule in stronger_rules(audit)] == ["the longer answer", "more emoji"]
-    figure = rule_figure(audit, comparison, colours)
+    assert "training, rejected 101 (61 to 252)" in length_figure(audit, True).description
+    assert [rule.rule for rule in stronger_rules(traits)] == ["the longer answer", "more emoji"]
+    figure = rule_figure(traits, comparison, colours)
     assert "the longer answer 99%" in figure.description
     assert "fewer emoji" not in figure.description
 

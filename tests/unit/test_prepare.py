@@ -21,6 +21,7 @@ from prefsweep.records.audit import DataAudit
 from prefsweep.records.data import HeldOutPrompt, LabelledRow, Pair
 from prefsweep.splitting import cluster_of, halves_of, held_out_clusters, overlapping, row_ids
 from prefsweep.training_rows import derived_labels, write_heldout_rows, write_training_rows, written_ids
+from prefsweep.traits import traits_of
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL_DATA = ROOT.parent / "shared" / "data" / "dpo_en_demo.json"
@@ -200,7 +201,8 @@ def test_labelled_rows_alone_are_held_out_by_prompt(tmp_path: Path, model: Path)
     rows = [labelled(f"question {n}", f"answer {m}", m > 0) for n in range(10) for m in range(n % 3 + 1)]
     audit = prepared(tmp_path, spec_of(tmp_path, rows, heldout_fraction=0.4), model)
     pairs, labels, heldout = rows_of(tmp_path)
-    assert (pairs, audit.baselines) == ([], [])
+    assert (pairs, traits_of(tmp_path / "data").baselines) == ([], [])
+    assert audit.content == "labelled"
     assert len(heldout) == len({row.cluster for row in heldout}) == 4
     assert not {row.cluster for row in labels} & {row.cluster for row in heldout}
     assert all(row.rejected == "answer 0" for row in heldout)
@@ -288,7 +290,8 @@ def test_trivial_baselines_of_length(tmp_path: Path, model: Path) -> None:
     ]
     spec = spec_of(tmp_path, [pair("a"), pair("b")], heldout=write(tmp_path / "h.jsonl", heldout))
     audit = prepared(tmp_path, spec, model)
-    assert {rule.rule: rule.heldout for rule in audit.baselines}["the longer answer"] == (1 + 0.5 + 0 + 1) / 4
+    rules = traits_of(tmp_path / "data").baselines
+    assert {rule.rule: rule.heldout for rule in rules}["the longer answer"] == (1 + 0.5 + 0 + 1) / 4
     assert audit.heldout_lengths.chosen_characters is not None
     assert audit.heldout_lengths.chosen_tokens is not None
     assert audit.heldout_lengths.chosen_characters.mean == (11 + 2 + 1 + 3) / 4

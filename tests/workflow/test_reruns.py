@@ -55,7 +55,8 @@ def test_a_new_seed_trains_every_method_once_more(project: Project) -> None:
     ("edited", "again"),
     [
         ("scripts/score.py", {"score": 6} | REPORT),
-        ("scripts/prefsweep/style.py", {"score": 6} | REPORT),
+        ("scripts/prefsweep/style.py", {"score": 6, "describe": 1} | REPORT),
+        ("scripts/prefsweep/baselines.py", {"describe": 1} | REPORT),
         ("scripts/prefsweep/page.py", REPORT),
         ("scripts/prefsweep/timing.py", {"measure": 6, "score": 6} | REPORT),
         ("scripts/prefsweep/merging.py", {"merge": 6, "measure": 6, "score": 6} | REPORT),

@@ -71,27 +71,6 @@ class Leakage(Record):
     """Shown prompts that some method trained on; they are shown, not scored."""
 
 
-class Languages(Record):
-    """Language → texts of a sample of training rows, by ISO 639-1 code; `und` where it could not be told."""
-
-    sampled_rows: int
-    """Those with the smallest ids, which are hashes: a random sample, the same every time."""
-    prompts: dict[str, int]
-    chosen: dict[str, int]
-    """Desirable answers, where rows are labelled one by one; `rejected`, undesirable ones."""
-    rejected: dict[str, int]
-
-
-class BaselineAccuracy(Record):
-    """How often a rule that needs no model picks the chosen answer; a tie counts one half."""
-
-    rule: str
-    heldout: float
-    """Share of all held-out pairs."""
-    test: float
-    """Share of the pairs of the test half, which the methods are reported on."""
-
-
 class DataAudit(Record):
     """What came in, what was kept and why, and what a method could exploit in it."""
 
@@ -127,9 +106,6 @@ class DataAudit(Record):
     leakage: Leakage
     training_lengths: AnswerLengths
     heldout_lengths: AnswerLengths
-    languages: Languages
-    baselines: list[BaselineAccuracy]
-    """Empty without held-out pairs."""
     files: list[FileHash]
     tokenizer_sha256: str
     chat_template_sha256: str

@@ -1,0 +1,69 @@
+"""What a method could pick up from a prepared data set without understanding it: languages, rules without a model."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from prefsweep.baselines import baseline_accuracies
+from prefsweep.languages import UNDETERMINED, language
+from prefsweep.prepared import heldout_prompts, prepared_rows
+from prefsweep.records.data import LabelledRow, Pair
+from prefsweep.records.traits import DataTraits, Languages
+
+EXPLOITABLE = 0.65
+"""Share of held-out pairs a rule without a model may get right before the reader is told."""
+SAMPLED_ROWS = 1000
+"""Training rows whose language is identified, which takes about a millisecond a text."""
+
+
+def traits_of(data_directory: Path) -> DataTraits:
+    """Measure the rows that were prepared. Raises StageError of class `data` when they have changed since."""
+    pairs = [Pair.model_validate(row) for row in prepared_rows(data_directory, "pairs.jsonl")]
+    labelled = [LabelledRow.model_validate(row) for row in prepared_rows(data_directory, "labelled.jsonl")]
+    heldout = [prompt for prompt in heldout_prompts(data_directory) if prompt.part == "heldout"]
+    test = {prompt.cluster for prompt in heldout if prompt.half == "test"}
+    traits = DataTraits(
+        languages=_languages_of_pairs(pairs) if pairs else _languages_of_labelled(labelled),
+        baselines=baseline_accuracies(pairs, heldout, test),
+        notices=[],
+    )
+    return traits.model_copy(update={"notices": list(_notices(traits))})
+
+
+def _notices(traits: DataTraits) -> Iterator[str]:
+    if traits.baselines and traits.baselines[0].heldout > EXPLOITABLE:
+        best = traits.baselines[0]
+        yield f"“{best.rule}” alone picks the chosen answer of {100 * best.heldout:.0f} % of the held-out pairs"
+    chosen, rejected = (_commonest(found) for found in (traits.languages.chosen, traits.languages.rejected))
+    if UNDETERMINED not in (chosen, rejected) and chosen != rejected:
+        yield f"chosen answers are mostly in {chosen}, rejected ones in {rejected}: the language alone can be learnt"
+
+
+def _languages_of_pairs(pairs: list[Pair]) -> Languages:
+    sample = sorted(pairs, key=lambda pair: pair.id)[:SAMPLED_ROWS]
+    return Languages(
+        sampled_rows=len(sample),
+        prompts=_by_language(pair.messages[-1]["content"] for pair in sample),
+        chosen=_by_language(pair.chosen for pair in sample),
+        rejected=_by_language(pair.rejected for pair in sample),
+    )
+
+
+def _languages_of_labelled(rows: list[LabelledRow]) -> Languages:
+    sample = sorted(rows, key=lambda row: row.id)[:SAMPLED_ROWS]
+    return Languages(
+        sampled_rows=len(sample),
+        prompts=_by_language(row.messages[-1]["content"] for row in sample),
+        chosen=_by_language(row.answer for row in sample if row.desirable),
+        rejected=_by_language(row.answer for row in sample if not row.desirable),
+    )
+
+
+def _by_language(texts: Iterable[str]) -> dict[str, int]:
+    """The commonest first; languages of equal counts by name."""
+    counts = Counter(map(language, texts))
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _commonest(languages: Mapping[str, int]) -> str:
+    return next((code for code in languages if code != UNDETERMINED), UNDETERMINED)

@@ -8,7 +8,8 @@ from typing import Any
 from prefsweep.files import sha256_of_json
 from prefsweep.methods import Method
 from prefsweep.plan import BASE, Point
-from prefsweep.study import JOBS_PER_GPU, StudyConfig, TrainSettings
+from prefsweep.settings import TrainSettings
+from prefsweep.study import JOBS_PER_GPU, StudyConfig
 
 _SHORT_NAMES = {"learning_rate": "lr", "lora_rank": "r", "lora_alpha": "lora α", "batch_size": "batch"}
 

@@ -14,7 +14,7 @@ from prefsweep.environments import python_of
 from prefsweep.files import write_json, write_jsonl
 from prefsweep.methods import load_methods
 from prefsweep.preparation import prepare
-from prefsweep.study import TrainSettings
+from prefsweep.settings import TrainSettings
 from prefsweep.swift_settings import swift_settings
 from prefsweep.training_rows import write_heldout_rows, write_training_rows, written_ids
 from tests.e2e.train_all import MARK

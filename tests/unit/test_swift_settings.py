@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from prefsweep.methods import load_methods
 from prefsweep.plan import Device
-from prefsweep.study import TrainSettings, load_study
+from prefsweep.settings import TrainSettings
+from prefsweep.study import load_study
 from prefsweep.sweep import Inputs, expand
 from prefsweep.swift_settings import as_arguments, check_batches, expected_steps, rows_per_step, swift_settings
 

@@ -1,0 +1,85 @@
+"""What a study can set about training, generation and scoring: names, bounds, defaults, and what each one means."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Precision = Literal["float32", "bfloat16"]
+Scheduler = Literal["cosine", "linear", "constant"]
+Attention = Literal["sdpa", "eager"]
+Sharding = Literal["zero1", "zero2", "zero3"]
+"""Stages of ZeRO: the optimiser's states, also gradients, also weights."""
+
+
+class Strict(BaseModel):
+    """Unknown keys and numbers that are not finite are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class TrainSettings(Strict):
+    """What every method is trained with, resolved to one value each."""
+
+    learning_rate: float = Field(
+        1e-4,
+        strict=True,
+        gt=0,
+        le=1,
+        description="Peak rate; a LoRA needs 10–100× the full fine-tuning rate.",
+    )
+    lora_rank: int = Field(8, strict=True, ge=1, le=1024)
+    lora_alpha: int = Field(32, strict=True, ge=1, le=4096)
+    lora_dropout: float = Field(0.05, strict=True, ge=0, lt=1)
+    epochs: int = Field(1, strict=True, ge=1, le=1000)
+    batch_size: int = Field(
+        16, strict=True, ge=1, le=65536, description="Pairs per optimiser step; KTO takes twice as many rows."
+    )
+    micro_batch_size: int | None = Field(
+        None, strict=True, ge=1, description="Pairs per forward pass; the batch divided by it is accumulated."
+    )
+    max_length: int = Field(2048, strict=True, ge=16, le=1 << 20, description="Tokens of prompt and answer.")
+    warmup_ratio: float = Field(0.05, strict=True, ge=0, lt=1)
+    scheduler: Scheduler = "cosine"
+    weight_decay: float = Field(0.1, strict=True, ge=0, le=1)
+    max_grad_norm: float = Field(1.0, strict=True, gt=0)
+    precision: Precision = Field("bfloat16", description="Of the base weights while training.")
+    attention: Attention = Field("sdpa", description="PyTorch's fused attention, or the plain formula.")
+    gradient_checkpointing: bool = Field(False, strict=True, description="Less memory for about 30 % more time.")
+    gpus: int = Field(
+        1, strict=True, ge=1, le=64, description="GPUs that train one run, each a part of every batch; CPU processes."
+    )
+    deepspeed: Sharding | None = Field(
+        None, description="What a run's GPUs divide besides the batch; zero3: the weights too."
+    )
+    logging_steps: int = Field(1, strict=True, ge=1)
+    eval_steps: int | None = Field(None, strict=True, ge=1, description="Held-out loss every so many steps.")
+    save_steps: int | None = Field(None, strict=True, ge=1, description="A checkpoint every so many steps.")
+    keep_checkpoints: int = Field(2, strict=True, ge=1)
+
+
+class GenerateConfig(Strict):
+    """How every arm answers the held-out prompts and how it is timed."""
+
+    max_tokens: int = Field(128, strict=True, ge=1, le=1 << 17)
+    temperature: float = Field(0.0, strict=True, ge=0, le=5)
+    precision: Precision = Field("bfloat16", description="Of the served weights and activations.")
+    concurrency: list[Annotated[int, Field(strict=True, ge=1, le=4096)]] = Field([1, 8], min_length=1)
+    repeats: int = Field(3, strict=True, ge=1, le=100, description="Timed passes at each concurrency.")
+    timed_tokens: int = Field(64, strict=True, ge=2, description="Forced length of every timed answer.")
+    timed_requests: int = Field(8, strict=True, ge=1, description="Requests of one timed pass.")
+    tensor_parallel: int = Field(
+        1, strict=True, ge=1, le=64, description="GPUs that serve a model together, where one is too small for it."
+    )
+    gpu_memory_utilization: float = Field(
+        0.9, strict=True, gt=0, le=1, description="Share of a GPU's memory the server takes for weights and cache."
+    )
+    enforce_eager: bool = Field(
+        False, strict=True, description="No CUDA graphs: starts sooner, decodes slower. The CPU always does so."
+    )
+
+
+class EvaluateConfig(Strict):
+    """What is scored through the arm's own server."""
+
+    tasks: list[str] = Field(["preference-accuracy", "held-out-perplexity"], description="Files in config/tasks/.")
+    judge: None = None

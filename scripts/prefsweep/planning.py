@@ -27,9 +27,9 @@ from prefsweep.plan import (
     Run,
 )
 from prefsweep.study import JOBS_PER_GPU, StudyConfig, StudyError, load_study
-from prefsweep.suitability import check_methods, check_primary_metric, measurable_tasks
+from prefsweep.suitability import check_methods, check_parallel, check_primary_metric, measurable_tasks
 from prefsweep.sweep import Inputs, expand
-from prefsweep.swift_settings import check_batches, expected_steps
+from prefsweep.swift_settings import expected_steps
 from prefsweep.yaml_file import YamlError, load_yaml
 
 
@@ -92,9 +92,7 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
     device = device_for(config.device)
     inputs = Inputs(f"{model.folder}@{model_revision(model)}", model.template, revision, device)
     points = expand(config, methods, inputs, counts.labels if counts else None)
-    for point in points:
-        if point.method != BASE:
-            check_batches(point.settings)
+    check_parallel(file, config, points, device)
     tasks = measurable_tasks(file, config, counts)
     notices = plan_notices(config, points, methods, counts)
     runs = _runs(config, points, methods, counts, model, places)

@@ -1,4 +1,4 @@
-"""What a data set allows to be trained and measured, checked against what a study asks for."""
+"""What data and devices allow to be trained and measured, checked against what a study asks for."""
 
 from difflib import get_close_matches
 from pathlib import Path
@@ -6,7 +6,9 @@ from pathlib import Path
 from prefsweep.checking import DatasetCounts
 from prefsweep.methods import Method
 from prefsweep.metrics import METRICS, PREFERENCE_TASK
+from prefsweep.plan import BASE, Device, Point
 from prefsweep.study import StudyConfig, StudyError
+from prefsweep.swift_settings import check_batches
 from prefsweep.wording import joined
 from prefsweep.yaml_file import load_yaml
 
@@ -27,6 +29,22 @@ def check_methods(file: Path, config: StudyConfig, methods: dict[str, Method], c
         why = "to learn they need two answers to the same prompt, and its rows have one answer and a label"
         where = f"{file}:{load_yaml(file).line_of(('methods',))}: methods"
         raise StudyError([f"{where}: {joined(need)} cannot train on this data: {why}. Keep {able} alone"])
+
+
+def check_parallel(file: Path, config: StudyConfig, points: list[Point], device: Device) -> None:
+    """GPUs must be able to share a batch, and be there to serve a model together. Raises StudyError with a line."""
+    document = load_yaml(file)
+    for point in points:
+        try:
+            if point.method != BASE:
+                check_batches(point.settings)
+        except ValueError as error:
+            section = "train" if "train" in document.value else "methods"
+            where = f"{file}:{document.line_of((section,))}: {section}: {point.label}"
+            raise StudyError([f"{where}: {error}"]) from None
+    if device == "cpu" and config.generate.tensor_parallel > 1:
+        where = f"{file}:{document.line_of(('generate', 'tensor_parallel'))}: generate.tensor_parallel"
+        raise StudyError([f"{where}: is for several GPUs, and this study runs on the CPU; remove it"])
 
 
 def check_primary_metric(file: Path, config: StudyConfig, counts: DatasetCounts | None) -> None:

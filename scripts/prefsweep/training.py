@@ -157,6 +157,13 @@ def _of_all_processes(value: tuple[_Counter, int]) -> list[tuple[_Counter, int]]
     return values
 
 
+def leave() -> None:
+    """Let go of the run's other processes, once the first of them has reported: one that is gone ends them all."""
+    if dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
+
+
 def adapter_norm(directory: Path) -> float:
     """Frobenius norm over all LoRA B matrices of a saved adapter: zero as long as nothing was learnt."""
     weights = load_file(directory / "adapter_model.safetensors")

@@ -41,6 +41,12 @@ def test_what_a_trainer_reports_reaches_its_owner(tmp_path: Path, monkeypatch: p
     assert run(tmp_path, body, monkeypatch) == FITTED
 
 
+def test_a_trainer_that_stumbles_after_its_report_has_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report(FITTED, tmp_path / "reported")
+    body = "os.rename(directory / 'reported' / 'fit.json', directory / 'fit.json')\nos.abort()"
+    assert run(tmp_path, body, monkeypatch) == FITTED
+
+
 def test_a_known_failure_keeps_its_class_and_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     body = """
 from prefsweep.failures import StageError
@@ -67,6 +73,7 @@ def test_of_several_trainers_the_first_to_fail_is_heard(tmp_path: Path) -> None:
         ("os.kill(os.getpid(), signal.SIGTERM)", "killed", "stopped by SIGTERM"),
         ("os.kill(os.getpid(), signal.SIGSEGV)", "internal", f"status -{int(signal.SIGSEGV)}"),
         ("sys.exit(3)", "internal", "status 3"),
+        ("sys.exit(0)", "internal", "status 0"),
     ],
 )
 def test_a_trainer_that_ends_without_a_word(

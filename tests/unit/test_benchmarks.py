@@ -63,16 +63,16 @@ def test_documents_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     ("given", "found"),
     [
         ("{}", []),
-        ("dataset_kwargs: {data_files: d.jsonl}", ["/root/d.jsonl"]),
-        ("dataset_kwargs: {data_files: [a.jsonl, /b.jsonl]}", ["/root/a.jsonl", "/b.jsonl"]),
-        ("test_split: t\ndataset_kwargs: {data_files: {train: a.jsonl, t: b.jsonl}}", ["/root/b.jsonl"]),
-        ("validation_split: v\ndataset_kwargs: {data_files: {v: [b.jsonl]}}", ["/root/b.jsonl"]),
+        ("dataset_kwargs: {data_files: d.jsonl}", ["/project/d.jsonl"]),
+        ("dataset_kwargs: {data_files: [a.jsonl, /b.jsonl]}", ["/project/a.jsonl", "/b.jsonl"]),
+        ("test_split: t\ndataset_kwargs: {data_files: {train: a.jsonl, t: b.jsonl}}", ["/project/b.jsonl"]),
+        ("validation_split: v\ndataset_kwargs: {data_files: {v: [b.jsonl]}}", ["/project/b.jsonl"]),
         ('dataset_kwargs: {data_files: "https://example.org/d.jsonl"}', []),
     ],
 )
 def test_a_tasks_own_documents(tmp_path: Path, given: str, found: list[str]) -> None:
     (tmp_path / "t.yaml").write_text(f"task: t\n{given}\n" if given != "{}" else "task: t\n")
-    assert [str(path) for path in task_documents(tmp_path / "t.yaml", Path("/root"))] == found
+    assert [str(path) for path in task_documents(tmp_path / "t.yaml", Path("/project"))] == found
 
 
 def test_lm_eval_gets_a_tasks_own_documents_or_the_studys_rows(tmp_path: Path) -> None:

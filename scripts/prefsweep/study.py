@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from prefsweep.methods import Knob, Method
+from prefsweep.search import Search
 from prefsweep.settings import EvaluateConfig, GenerateConfig, Strict, TrainSettings
 from prefsweep.yaml_file import Document, load_yaml
 
@@ -81,7 +82,7 @@ class StudyConfig(Strict):
     )
     methods: BaseModel
     train: BaseModel
-    search: Literal["grid"] = "grid"
+    search: Literal["grid"] | Search = Field("grid", description="grid: every combination, to its end.")
     generate: GenerateConfig = GenerateConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: cuda where a GPU answers, else cpu.")

@@ -26,7 +26,9 @@ from prefsweep.plan import (
     Point,
     Run,
 )
-from prefsweep.study import JOBS_PER_GPU, StudyConfig, StudyError, load_study
+from prefsweep.settings import JOBS_PER_GPU
+from prefsweep.study import StudyConfig, load_study
+from prefsweep.study_problems import StudyError
 from prefsweep.suitability import check_methods, check_parallel, check_primary_metric, measurable_tasks
 from prefsweep.sweep import Inputs, expand
 from prefsweep.swift_settings import expected_steps

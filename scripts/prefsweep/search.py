@@ -44,3 +44,8 @@ class Search(Strict):
     )
     seed: int = Field(0, strict=True, ge=0, description="Of the draws.")
     halving: Halving | None = Field(None, description="Stop what is behind early.")
+
+
+def as_search(search: Literal["grid"] | Search) -> Search:
+    """What `search` means when it is a name."""
+    return search if isinstance(search, Search) else Search()

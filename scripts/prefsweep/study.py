@@ -15,7 +15,7 @@ from prefsweep.search import Search, as_search
 from prefsweep.settings import JOBS_PER_GPU, METHOD, PAIRED, EvaluateConfig, GenerateConfig, Strict, TrainSettings
 from prefsweep.study_problems import StudyError, described, problem
 from prefsweep.swept import distinct, distinct_values, swept
-from prefsweep.yaml_file import load_yaml
+from prefsweep.yaml_file import load_yaml, reread
 
 _Search = Annotated[
     Annotated[Literal["grid"], Tag("<name>")] | Annotated[Search, Tag("<settings>")],
@@ -130,6 +130,7 @@ def load_study(path: Path, overrides: dict[str, Any], methods: dict[str, Method]
     Raises StudyError with every problem found, each with file, line, key, and what would be right.
     """
     document = load_yaml(path)
+    overrides = reread(overrides, Path("command line"))
     model = study_model(methods)
     try:
         config = model.model_validate(document.value | overrides)

@@ -286,10 +286,11 @@ def test_c9_what_the_command_line_overrides_is_checked_and_recorded(planning: Pl
     assert refused.returncode == 2
     assert "command line: seeds: lists 1 more than once" in refused.stdout
     assert "command line: smallest_efect: unknown key; did you mean 'smallest_effect'?" in refused.stdout
-    accepted = planning.project.snakemake("plan", "--config", "seeds=[7]")
+    accepted = planning.project.snakemake("plan", "--config", "seeds=[7]", "train={learning_rate: [5e-6]}")
     assert accepted.returncode == 0, accepted.stdout
     plan = json.loads((planning.folder / "results/overridden/plan.json").read_text())
     assert plan["seeds"] == [7]
+    assert {point["settings"].get("learning_rate") for point in plan["points"]} == {None, 5e-6}
 
 
 def test_c9_a_device_from_the_environment_is_checked(planning: Planning) -> None:

@@ -12,7 +12,7 @@ from prefsweep.methods import load_methods
 from prefsweep.study import StudyConfig, load_study, study_model
 from prefsweep.study_problems import StudyError, keys_at
 from prefsweep.yaml_file import load_yaml
-from schema import schema_text
+from schema import SCHEMA, TABLES, schema_text, tables_text
 
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = load_methods(ROOT / "config" / "methods")
@@ -189,8 +189,15 @@ def test_a_key_nobody_knows_is_refused_wherever_it_stands(
 
 
 def test_the_schema_is_that_of_the_code() -> None:
-    written = (ROOT / "config" / "study.schema.json").read_text()
-    assert written == schema_text(), "run `make schema`"
+    assert SCHEMA.read_text() == schema_text(), "run `make schema`"
+    assert TABLES.read_text() == tables_text(), "run `make schema`"
+
+
+def test_every_key_is_in_the_reference() -> None:
+    text = TABLES.read_text()
+    model = study_model(METHODS)
+    for place in (*PLACES, ("search",), ("search", "halving"), *(("methods", name) for name in METHODS)):
+        assert {key for key in keys_at(model, place) if f"| `{key}` |" not in text} == set()
 
 
 @pytest.mark.parametrize("study", sorted(ROOT.glob("config/*.yaml")), ids=lambda path: path.stem)

@@ -11,6 +11,7 @@ from prefsweep.failures import failure_of
 from prefsweep.files import write_text
 from prefsweep.plan import BASE, Plan, run_directory
 from prefsweep.records.score import Scores
+from prefsweep.records.train import TrainRecord
 from prefsweep.screening import END, decide, decision_file, rung_before, rung_id
 
 
@@ -41,8 +42,9 @@ def screened(study_directory: Path, plan: Plan, rung: int, following: str) -> di
         for point, folder in folders.items()
         if point not in failures and (folder / "scores.json").stat().st_size
     }
+    steps = {point: TrainRecord.read(folders[point] / "train.json").steps for point in scores}
     finished = {point for point in runs if is_finished(study_directory / "runs" / point)}
-    decision = decide(plan, rung, scores, failures, finished)
+    decision = decide(plan, rung, scores, failures, steps, finished)
     decision.write(decision_file(study_directory, following))
     for folder in folders.values():
         shutil.rmtree(folder / "merged", ignore_errors=True)

@@ -192,7 +192,7 @@ def _headline(findings: Findings, rows: list[PointComparison], recommended: str 
     row = next(row for row in rows if row.point == recommended)
     choices = sum(bool(findings.development[point]) for point in findings.family)
     base = findings.test.get(findings.base or "", {}).get(findings.primary.name)
-    text = headline(row.label, choices, findings.evidence(recommended), base)
+    text = headline(row.label, choices, len(findings.stopped), findings.evidence(recommended), base)
     others = [other.label for other in rows if other.verdict == "better" and other.point != recommended]
     if row.verdict == "better" or not others:
         return text

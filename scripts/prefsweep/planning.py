@@ -30,7 +30,7 @@ from prefsweep.plan import (
 from prefsweep.screening import rung_id
 from prefsweep.search import halving_of
 from prefsweep.study import JOBS_PER_GPU, StudyConfig, StudyError, load_study
-from prefsweep.suitability import check_methods, check_parallel, check_primary_metric, measurable_tasks
+from prefsweep.suitability import check_halving, check_methods, check_parallel, check_primary_metric, measurable_tasks
 from prefsweep.sweep import Inputs, expand
 from prefsweep.swift_settings import expected_steps
 from prefsweep.yaml_file import YamlError, load_yaml
@@ -99,6 +99,7 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
     tasks = measurable_tasks(file, config, counts)
     notices = plan_notices(config, points, methods, counts)
     runs = _runs(config, points, methods, counts, model, places)
+    check_halving(file, config, runs, points)
     if len(runs) > config.max_runs:
         raise StudyError(
             [f"{file}: the study has {len(runs)} runs, more than max_runs {config.max_runs}; raise it to confirm"]

@@ -50,13 +50,14 @@ def decide(
     rung: int,
     scores: Mapping[str, Scores],
     failures: Mapping[str, Failure],
+    steps: Mapping[str, int],
     finished: Collection[str] = (),
 ) -> Screening:
     """Rank the points that reached a rung; the best share of each group, rounded up, continues.
 
-    `scores` and `failures` are by point; a point in neither was stopped before. A failed point ranks last and never
-    continues; one that is `finished` always does, because what is finished is never thrown away. Equals keep the
-    plan's order.
+    `scores`, `failures` and `steps` are by point; a point in none of the former two was stopped before. A failed point
+    ranks last and never continues; one that is `finished` always does, because what is finished is never thrown away.
+    Equals keep the plan's order.
     """
     assert plan.halving is not None
     groups: dict[str, list[Point]] = {}
@@ -78,6 +79,7 @@ def decide(
                     group=group,
                     value=values.get(point.id),
                     rank=rank,
+                    steps=steps.get(point.id),
                     kept=point.id in values and (rank <= places or point.id in finished),
                     failure=failures.get(point.id),
                 )

@@ -128,11 +128,17 @@ def what_would_resolve(evidence: Evidence) -> str:
     return ""
 
 
-def headline(label: str, choices: int, evidence: Evidence, base: MetricComparison | None) -> str:
-    """The top of the page: the recommended point, the best of `choices` on the development half."""
+def headline(label: str, choices: int, stopped: int, evidence: Evidence, base: MetricComparison | None) -> str:
+    """The top of the page: the recommended point, the best on the development half of `choices` and the `stopped`."""
     verdict, reason = _decide(evidence)
     metric = evidence.metric
-    best = f"the best of {choices:,} points on the development half" if choices > 1 else "the only point with results"
+    best = (
+        f"the best of {choices + stopped:,} points on the development half"
+        if choices + stopped > 1
+        else "the only point with results"
+    )
+    if stopped:
+        best += f" ({stopped:,} stopped early)"
     if verdict == "not resolved" or evidence.primary is None:
         sentences = [
             f"Not resolved. {label}, {best}: {reason}.",

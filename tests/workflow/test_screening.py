@@ -91,6 +91,14 @@ def test_stopped_points_are_rows_with_the_reason_and_no_claim(screened: Project)
     assert (stopped["difference_to_base"] == "").all()
 
 
+def test_the_page_shows_each_rung_and_what_was_saved(screened: Project) -> None:
+    page = (screened.study / "report" / "index.html").read_text()
+    assert "Rung 1, after 25% of the steps: the best 50% of each method" in page
+    assert "Rung 2, after 50% of the steps" in page
+    assert "optimiser steps were made" in page
+    assert "Screening stopped 4 of 6 points; they are compared with none." in page
+
+
 def test_without_halving_what_was_stopped_is_trained_and_nothing_else(screened: Project) -> None:
     before = trained(screened)
     screened.edit("study.yaml", "search: {halving: {start: 0.25, keep: 0.5, rungs: 2}}\n", "")

@@ -16,6 +16,8 @@ class Standing(Record):
     """Mean of the primary metric over the development prompts; None where the run failed."""
     rank: int
     """From 1, within the group."""
+    steps: int | None
+    """Optimiser steps up to the rung."""
     kept: bool
     failure: Failure | None
 

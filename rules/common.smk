@@ -12,7 +12,7 @@ from prefsweep.benchmarks import check_benchmarks
 from prefsweep.code import imported_modules
 from prefsweep.data_files import local_files, users_files
 from prefsweep.environments import SetupError, ensure, lock_of, python_of
-from prefsweep.failures import StageError
+from prefsweep.failures import RUNG, STOPPED_BY_ITSELF, StageError
 from prefsweep.host import check_cuda, check_shared_memory, check_writable
 from prefsweep.models import model_directory
 from prefsweep.plan import BASE
@@ -22,6 +22,7 @@ from prefsweep.planning import (
     plan_study,
     planned_study,
 )
+from prefsweep.screening import END, later_rungs, reopen, rung_before, rung_id
 from prefsweep.slurm import check_partitions
 from prefsweep.tasks import task_files
 
@@ -54,6 +55,8 @@ except (ValueError, StageError) as error:
     refuse(error)
 
 STUDY_DIRECTORY = f"results/{STUDY.plan.study}"
+if workflow.is_main_process:
+    reopen(Path(STUDY_DIRECTORY), STUDY.plan)
 PLAN = f"{STUDY_DIRECTORY}/plan.json"
 DEVICE = STUDY.plan.device
 MODEL = os.path.relpath(model_directory(STUDY.model, PLACES.models))
@@ -84,7 +87,8 @@ resource_scopes:
 wildcard_constraints:
     point=r"[a-z0-9_]+-[0-9a-f]{8}",
     trained=rf"(?!{BASE}-)[a-z0-9_]+-[0-9a-f]{{8}}",
-    seed=r"\d+",
+    seed=rf"\d+({RUNG}\d+)?",
+    next=r"rung-\d+|end",
 
 
 def code(script):

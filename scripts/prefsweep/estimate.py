@@ -1,7 +1,7 @@
 """What each run of a plan will cost, stage by stage: learnt from finished runs, or else a first guess that says so."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from prefsweep import first_guess
@@ -34,22 +34,31 @@ class Estimator:
     def of(self, point: Point) -> Estimate:
         """A point's estimate, which holds for each of its seeds."""
         if point.method == BASE:
-            return self._with_stages(point, 0, 0, 0)
+            return self._with_stages(point, 0, 0)
         if self.counts is None:
             return Estimate(steps=None, sequences=None, seconds=None, disk_bytes=None)
-        answers, epochs = sum(self.counts.labels.values()), int(point.settings["epochs"])
+        answers = sum(self.counts.labels.values())
         method = self.methods[point.method]
         steps = expected_steps(method, point.settings, answers if method.data == "labelled" else self.counts.rows)
-        sequences = answers * epochs
-        tokens = round(sequences * self._tokens_per_sequence(point, self.counts))
-        return self._with_stages(point, steps, sequences, tokens)
+        return self._with_stages(point, steps, answers * int(point.settings["epochs"]))
+
+    def of_rung(self, point: Point, steps: int) -> Estimate:
+        """Of so many steps of a run that screens its point: half of the prompts are asked, and nothing is timed."""
+        whole = self.of(point)
+        if self.counts is None or not whole.steps or whole.sequences is None:
+            return Estimate(steps=steps, sequences=None, seconds=None, disk_bytes=None)
+        asked = self.counts.model_copy(update={"heldout_rows": -(-self.counts.heldout_rows // 2)})
+        untimed = self.generate.model_copy(update={"repeats": 0})
+        part = replace(self, counts=asked, generate=untimed)
+        return part._with_stages(point, steps, round(whole.sequences * steps / whole.steps))
 
     def _tokens_per_sequence(self, point: Point, counts: DatasetCounts) -> float:
         limit = int(point.settings["max_length"])
         known = self.experience.tokens_per_sequence(self.data_revision, limit)
         return known or min(counts.sequence_bytes / BYTES_PER_TOKEN, limit)
 
-    def _with_stages(self, point: Point, steps: int, sequences: int, tokens: int) -> Estimate:
+    def _with_stages(self, point: Point, steps: int, sequences: int) -> Estimate:
+        tokens = round(sequences * self._tokens_per_sequence(point, self.counts)) if sequences and self.counts else 0
         stages: list[StageEstimate] = []
         if self.counts and self.size:
             trained = [] if point.method == BASE else [self._train(point, tokens, self.size)]

@@ -31,6 +31,7 @@ class FinishedRun:
     sequences: int
     """0 for the base arm, which is not trained; so are the next three."""
     tokens: int
+    """0 also for a run that was continued from a rung: its records are about a part of it."""
     train_seconds: float
     around_seconds: float
     """Of the training job, outside the optimisation loop."""
@@ -104,7 +105,7 @@ def _read(directory: Path, model: str, device: Device) -> Iterator[FinishedRun]:
         data_revision=meant["data"]["revision"],
         heldout_rows=meant["data"]["heldout_rows"] or 0,
         sequences=trained["sequences"],
-        tokens=trained["tokens"] or 0,
+        tokens=0 if trained.get("continued_from_step") else trained["tokens"] or 0,
         train_seconds=trained["train_seconds"],
         around_seconds=trained["total_seconds"] - trained["train_seconds"],
         merge_seconds=read_document(directory / "merge.json")["total_seconds"],

@@ -25,12 +25,16 @@ class Trouble(Record):
     remedy: str
 
 
-def fit(trainer: Path, settings: Path, directory: Path, *, processes: int, threads: int) -> Fit:
+def fit(
+    trainer: Path, settings: Path, directory: Path, *, processes: int, threads: int, until: int | None = None
+) -> Fit:
     """Run `trainer` (scripts/fit.py) on a settings file, in so many processes, which share `threads`.
 
-    Raises StageError with the trainer's own words, or with what the signal that ended it means.
+    It ends after step `until`, if one is given. Raises StageError with the trainer's own words, or with what the signal
+    that ended it means.
     """
     command = [str(trainer), "--settings", str(settings), "--directory", str(directory)]
+    command += ["--until", str(until)] if until else []
     # Threads that spin while they wait are 10 % faster alone, and several times slower beside any busy process.
     environment = {"OMP_NUM_THREADS": str(max(1, threads // processes)), "OMP_WAIT_POLICY": "PASSIVE"}
     with process_group([sys.executable, *_torchrun(processes), *command], environment) as process:

@@ -1,5 +1,6 @@
 """`plan.json`: every run a study consists of, before anything is spent. Stages look their run up here by id."""
 
+import math
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from prefsweep.files import sha256_of_json
 from prefsweep.records.base import Record
+from prefsweep.search import Halving
 
 BASE = "base"
 Device = Literal["cpu", "cuda"]
@@ -69,6 +71,8 @@ class Run(Record):
     """`<point>/seed-<n>`, which is also its folder below `results/<study>/runs/`."""
     point: str
     seed: int
+    rung: int | None = None
+    """Of a run that only screens its point, the number of the rung it ends at."""
     estimate: Estimate
 
 
@@ -134,12 +138,16 @@ class Plan(Record):
     tasks: list[str]
     points: list[Point]
     runs: list[Run]
+    halving: Halving | None = None
+    screening: list[Run] = Field([])
+    """What decides which points are trained to the end: each rung of each point, with the first seed."""
     notices: list[str]
     """What a reader should know before spending money: unequal budgets, one seed, values outside published ranges."""
 
     def digest(self) -> str:
         """A hash of all but the estimates, which change as runs finish."""
-        return sha256_of_json(self.model_dump(mode="json", exclude={"runs": {"__all__": {"estimate"}}}))[:16]
+        estimates = {key: {"__all__": {"estimate"}} for key in ("runs", "screening")}
+        return sha256_of_json(self.model_dump(mode="json", exclude=estimates))[:16]
 
     @cached_property
     def points_by_id(self) -> dict[str, Point]:
@@ -147,7 +155,7 @@ class Plan(Record):
 
     @cached_property
     def runs_by_id(self) -> dict[str, Run]:
-        return {run.id: run for run in self.runs}
+        return {run.id: run for run in (*self.runs, *self.screening)}
 
     @cached_property
     def runs_by_point(self) -> dict[str, list[Run]]:
@@ -165,6 +173,11 @@ class Plan(Record):
         """How many GPUs (on the CPU, processes) train this run together."""
         return int(self.point_of(run).settings["gpus"])
 
+    def last_step(self, run: str, steps: int) -> int:
+        """The step at which a run ends, when a full run takes so many."""
+        rung = self.run(run).rung
+        return steps if rung is None or self.halving is None else math.ceil(self.halving.shares[rung - 1] * steps)
+
     @property
     def most_gpus(self) -> int:
         """How many GPUs the job that wants most of them wants."""
@@ -172,7 +185,7 @@ class Plan(Record):
         return max(self.generate.tensor_parallel, *training)
 
     def run(self, run: str) -> Run:
-        """The run with this id. Raises KeyError when the plan has none."""
+        """The run with this id, or the rung of one. Raises KeyError when the plan has none."""
         return self.runs_by_id[run]
 
 

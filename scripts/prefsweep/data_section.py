@@ -110,7 +110,9 @@ def _duplicates(audit: DataAudit) -> str:
 def _leakage(audit: DataAudit) -> str:
     removed = audit.leakage.shared_13_grams + audit.leakage.near_prompts
     text = "No held-out prompt is known from training: not word for word, not by 13 words in a row, not nearly"
-    return f"{text}; {count(removed, 'held-out row')} had to go for that." if removed else f"{text}."
+    text = f"{text}; {count(removed, 'held-out row')} had to go for that." if removed else f"{text}."
+    alike = audit.heldout_joined_prompts
+    return f"{text} Held-out prompts that nearly repeat another and count as one with it: {alike:,}." if alike else text
 
 
 def _benchmarks(found: BenchmarkDocuments) -> Iterator[str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from prefsweep.benchmarks import check_benchmarks
+from prefsweep.balance import label_weights
+from prefsweep.benchmarks import check_benchmarks, document_files
 from prefsweep.code import imported_modules
 from prefsweep.data_files import local_files, users_files
 from prefsweep.environments import SetupError, ensure, lock_of, python_of
@@ -51,6 +52,8 @@ try:
     # A job that a cluster started reads the plan it belongs to: only the process that submits it decides and checks.
     study = plan_study if workflow.is_main_process else planned_study
     STUDY = study(Path(STUDY_FILE), json.loads(OVERRIDES), PLACES)
+    TASKS = task_files(STUDY.plan.tasks, PLACES.tasks)
+    DOCUMENTS = document_files(TASKS, ROOT)
 except (ValueError, StageError) as error:
     refuse(error)
 
@@ -68,7 +71,6 @@ SERVING_GPUS = GPUS * STUDY.plan.generate.tensor_parallel
 SHARING = f" --together {STUDY.jobs_per_gpu}" if DEVICE == "cuda" else ""
 TRAIN_THREADS = min(workflow.cores, 4)
 DATA_FILES = [os.path.relpath(path) for path in users_files(STUDY.dataset)]
-TASKS = task_files(STUDY.plan.tasks, PLACES.tasks)
 TASK_FILES = [os.path.relpath(task) for task in TASKS if task.endswith(".yaml")]
 
 
@@ -165,8 +167,7 @@ def preflight(rule_names):
         if STUDY.plan.data.rows is None:
             overrides = json.loads(OVERRIDES)
             check_still_planned(STUDY, Path(STUDY_FILE), overrides, PLACES)
-        tasks = [Path(task) for task in TASK_FILES]
-        check_benchmarks(STUDY.dataset, PLACES.downloads, tasks, ROOT)
+        check_benchmarks(STUDY.dataset, PLACES.downloads, TASKS, ROOT)
 
 
 # Which environments a rule's jobs run in, beside the workflow's own.

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Self
 
-from prefsweep.screening import left_empty
+from prefsweep.admission import left_empty
 
 
 @dataclass(frozen=True)

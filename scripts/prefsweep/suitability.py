@@ -9,7 +9,8 @@ from prefsweep.methods import Method
 from prefsweep.metrics import METRICS, PREFERENCE_TASK
 from prefsweep.plan import BASE, Device, Point, Run
 from prefsweep.search import halving_of
-from prefsweep.study import StudyConfig, StudyError
+from prefsweep.study import StudyConfig
+from prefsweep.study_problems import StudyError
 from prefsweep.swift_settings import check_batches
 from prefsweep.wording import count, joined
 from prefsweep.yaml_file import load_yaml

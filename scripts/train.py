@@ -19,6 +19,7 @@ from prefsweep.provenance import circumstances, installed_versions
 from prefsweep.records.base import hashed_files, read_document
 from prefsweep.records.train import TrainRecord
 from prefsweep.swift_settings import as_arguments, expected_steps, swift_settings
+from prefsweep.tracking import FOLDER, tracking_environment
 from prefsweep.training_rows import write_heldout_rows, write_training_rows, written_ids
 
 
@@ -44,7 +45,10 @@ def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
     point, seed = plan.point_of(options.run), plan.run(options.run).seed
     method = load_method(options.method)
     work = options.output.resolve() / "training"
-    shutil.rmtree(work, ignore_errors=True)
+    tracking = options.output.resolve() / FOLDER
+    for folder in (work, tracking):
+        shutil.rmtree(folder, ignore_errors=True)
+    tracking.mkdir(parents=True)
     rows = write_training_rows(method.data, options.data, work / "rows.jsonl")
     settings = swift_settings(
         method,
@@ -56,6 +60,7 @@ def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
         rows=rows,
         heldout=write_heldout_rows(method.data, options.data, work / "heldout.jsonl"),
         output=work / "checkpoints",
+        tracking=tracking,
         device=plan.device,
     )
     write_json(options.output / "settings.json", settings)
@@ -75,7 +80,14 @@ def train_and_check(
 ) -> TrainRecord:
     """Run the engine, pass the gate, publish the adapter; the record is its manifest."""
     settings = options.output / "settings.json"
-    fitted = fit(options.trainer, settings, work, processes=point.settings["gpus"], threads=options.threads)
+    fitted = fit(
+        options.trainer,
+        settings,
+        work,
+        processes=point.settings["gpus"],
+        threads=options.threads,
+        environment=tracking_environment(options.output.resolve() / FOLDER),
+    )
     expected_ids = written_ids(work / "rows.jsonl")
     check_rows(fitted.row_counts, expected_ids, point.settings["epochs"])
     adapter = options.output / "adapter"

@@ -27,7 +27,7 @@ from prefsweep.plan import (
     Run,
 )
 from prefsweep.study import JOBS_PER_GPU, StudyConfig, StudyError, load_study
-from prefsweep.suitability import check_methods, check_parallel, check_primary_metric, measurable_tasks
+from prefsweep.suitability import check_methods, check_parallel, check_primary_metric, check_tracking, measurable_tasks
 from prefsweep.sweep import Inputs, expand
 from prefsweep.swift_settings import expected_steps
 from prefsweep.yaml_file import YamlError, load_yaml
@@ -93,6 +93,7 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
     inputs = Inputs(f"{model.folder}@{model_revision(model)}", model.template, revision, device)
     points = expand(config, methods, inputs, counts.labels if counts else None)
     check_parallel(file, config, points, device)
+    check_tracking(file, points, device)
     tasks = measurable_tasks(file, config, counts)
     notices = plan_notices(config, points, methods, counts)
     runs = _runs(config, points, methods, counts, model, places)

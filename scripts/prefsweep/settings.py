@@ -25,7 +25,7 @@ class TrainSettings(Strict):
         strict=True,
         gt=0,
         le=1,
-        description="Peak rate; a LoRA needs 10–100× the full fine-tuning rate.",
+        description="Peak rate; unset: the method's own for a LoRA, which is 10–100× that of full fine-tuning.",
     )
     lora_rank: int = Field(8, strict=True, ge=1, le=1024)
     lora_alpha: int = Field(32, strict=True, ge=1, le=4096)

@@ -4,7 +4,7 @@ A list under a method or under `train` is swept, a scalar is fixed; a key under 
 under `train` for that method. Unknown keys are errors at every level.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +19,7 @@ from pydantic import (
     create_model,
 )
 
+from prefsweep.engine_arguments import ENGINE, REFUSED, engine_model, passable
 from prefsweep.methods import Knob, Method
 from prefsweep.search import Search
 from prefsweep.settings import EvaluateConfig, GenerateConfig, Strict, TrainSettings
@@ -60,10 +61,9 @@ def _swept_train_fields() -> dict[str, Any]:
 
 def _swept_knob(knob: Knob) -> Any:
     schema: dict[str, Any] = {"type": "number", "description": f"{knob.meaning} ({knob.source})"}
-    bounds = {"gt": knob.above, "ge": knob.at_least, "le": knob.at_most}
-    names = {"gt": "exclusiveMinimum", "ge": "minimum", "le": "maximum"}
-    schema |= {names[bound]: value for bound, value in bounds.items() if value is not None}
-    scalar = Annotated[float, Field(strict=True, allow_inf_nan=False, **bounds)]
+    names = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
+    schema |= {names[bound]: value for bound, value in knob.bounds.items()}
+    scalar = Annotated[float, Field(strict=True, allow_inf_nan=False, **knob.bounds)]
     return _swept(scalar, schema)
 
 
@@ -99,7 +99,9 @@ def _or_empty(value: Any) -> Any:
 
 def study_model(methods: dict[str, Method]) -> type[StudyConfig]:
     """The study file's model for a catalogue of methods: its knobs and bounds come from `config/methods/`."""
-    train_fields = _swept_train_fields()
+    passed_on = Field(None, description="Further arguments of ms-swift, passed on as they are (docs/engines.md).")
+    engine = engine_model(methods)
+    train_fields = _swept_train_fields() | {ENGINE: (engine | None, passed_on)}
     sections: dict[str, Any] = {}
     for name, method in methods.items():
         knobs: dict[str, Any] = {
@@ -166,6 +168,8 @@ def _problems(
 def _explained(detail: Any, methods: dict[str, Method]) -> str:
     if detail["type"] == "missing":
         return "is missing; add it"
+    if detail["type"] == REFUSED:
+        return str(detail["msg"])
     if detail["type"] != "extra_forbidden":
         return f"{_lowered(detail['msg'])}; it is {detail['input']!r}"
     allowed = allowed_keys(detail["loc"][:-1], methods)
@@ -183,9 +187,11 @@ def allowed_keys(location: tuple[str | int, ...], methods: dict[str, Method]) ->
         case ("methods",):
             return list(methods)
         case ("methods", name):
-            return [*methods[str(name)].knobs, *train]
+            return [*methods[str(name)].knobs, *train, ENGINE]
         case ("train",):
-            return [*train, JOBS_PER_GPU]
+            return [*train, ENGINE, JOBS_PER_GPU]
+        case ("train", "engine") | ("methods", _, "engine"):
+            return passable(methods)
         case ("generate",):
             return list(GenerateConfig.model_fields)
         case _:
@@ -197,5 +203,10 @@ def _lowered(text: str) -> str:
     return text[0].lower() + text[1:]
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)
+def _listed(names: Collection[str]) -> str:
+    shown = list(names)[:_SHOWN]
+    return ", ".join(shown) + f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN)
+
+
+_SHOWN = 60
+"""Names in a list that is there to be read; ms-swift's arguments are more."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from prefsweep.engine_arguments import ENGINE, passed_on
 from prefsweep.files import sha256_of_json
 from prefsweep.methods import Method
 from prefsweep.plan import BASE, Point
@@ -60,9 +61,11 @@ def _grid(config: StudyConfig, method: Method, labels: Mapping[bool, int] | None
     weights = method.balance.weights(labels) if method.balance and labels else {}
     values = {name: [weights.get(name, knob.default)] for name, knob in method.knobs.items()}
     values |= {name: [field.default] for name, field in TrainSettings.model_fields.items()}
-    values |= config.train.model_dump(exclude_none=True, exclude={JOBS_PER_GPU})
-    values |= section.model_dump(exclude_none=True)
-    return [dict(zip(values, combination, strict=True)) for combination in product(*values.values())]
+    values |= {"learning_rate": [method.learning_rate.default]}
+    values |= config.train.model_dump(exclude_none=True, exclude={JOBS_PER_GPU, ENGINE})
+    values |= section.model_dump(exclude_none=True, exclude={ENGINE})
+    further = passed_on(config.train, section)
+    return [dict(zip(values, combination, strict=True)) | further for combination in product(*values.values())]
 
 
 def _identity(method: str, settings: dict[str, Any], inputs: Inputs) -> str:

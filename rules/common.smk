@@ -8,11 +8,12 @@ from pathlib import Path
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from prefsweep.benchmarks import check_benchmarks
+from prefsweep.balance import label_weights
+from prefsweep.benchmarks import check_benchmarks, document_files
 from prefsweep.code import imported_modules
 from prefsweep.data_files import local_files, users_files
 from prefsweep.environments import SetupError, ensure, lock_of, python_of
-from prefsweep.failures import StageError
+from prefsweep.failures import RUNG, STOPPED_BY_ITSELF, StageError
 from prefsweep.host import check_cuda, check_shared_memory, check_writable
 from prefsweep.models import model_directory
 from prefsweep.plan import BASE
@@ -22,6 +23,7 @@ from prefsweep.planning import (
     plan_study,
     planned_study,
 )
+from prefsweep.screening import END, later_rungs, reopen, rung_before, rung_id
 from prefsweep.slurm import check_partitions
 from prefsweep.tasks import task_files
 
@@ -50,10 +52,14 @@ try:
     # A job that a cluster started reads the plan it belongs to: only the process that submits it decides and checks.
     study = plan_study if workflow.is_main_process else planned_study
     STUDY = study(Path(STUDY_FILE), json.loads(OVERRIDES), PLACES)
+    TASKS = task_files(STUDY.plan.tasks, PLACES.tasks)
+    DOCUMENTS = document_files(TASKS, ROOT)
 except (ValueError, StageError) as error:
     refuse(error)
 
 STUDY_DIRECTORY = f"results/{STUDY.plan.study}"
+if workflow.is_main_process:
+    reopen(Path(STUDY_DIRECTORY), STUDY.plan)
 PLAN = f"{STUDY_DIRECTORY}/plan.json"
 DEVICE = STUDY.plan.device
 MODEL = os.path.relpath(model_directory(STUDY.model, PLACES.models))
@@ -65,7 +71,6 @@ SERVING_GPUS = GPUS * STUDY.plan.generate.tensor_parallel
 SHARING = f" --together {STUDY.jobs_per_gpu}" if DEVICE == "cuda" else ""
 TRAIN_THREADS = min(workflow.cores, 4)
 DATA_FILES = [os.path.relpath(path) for path in users_files(STUDY.dataset)]
-TASKS = task_files(STUDY.plan.tasks, PLACES.tasks)
 TASK_FILES = [os.path.relpath(task) for task in TASKS if task.endswith(".yaml")]
 
 
@@ -84,7 +89,8 @@ resource_scopes:
 wildcard_constraints:
     point=r"[a-z0-9_]+-[0-9a-f]{8}",
     trained=rf"(?!{BASE}-)[a-z0-9_]+-[0-9a-f]{{8}}",
-    seed=r"\d+",
+    seed=rf"\d+({RUNG}\d+)?",
+    next=r"rung-\d+|end",
 
 
 def code(script):
@@ -161,8 +167,7 @@ def preflight(rule_names):
         if STUDY.plan.data.rows is None:
             overrides = json.loads(OVERRIDES)
             check_still_planned(STUDY, Path(STUDY_FILE), overrides, PLACES)
-        tasks = [Path(task) for task in TASK_FILES]
-        check_benchmarks(STUDY.dataset, PLACES.downloads, tasks, ROOT)
+        check_benchmarks(STUDY.dataset, PLACES.downloads, TASKS, ROOT)
 
 
 # Which environments a rule's jobs run in, beside the workflow's own.

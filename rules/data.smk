@@ -52,9 +52,11 @@ rule prepare:
 
 
 rule describe:
-    """Measure what a method could pick up without understanding the data; decides nothing that is trained."""
+    """Measure what gives the data away and what it shares with tasks; decides nothing that is trained."""
     input:
         code=code("describe.py"),
+        tasks=TASK_FILES,
+        documents=[os.path.relpath(path) for path in DOCUMENTS if path.is_file()],
         lock=lock("workflow"),
         audit="<study>/data/data.json",
         pairs="<study>/data/pairs.jsonl",
@@ -67,7 +69,16 @@ rule describe:
     localrule: True
     params:
         directory=subpath(input.audit, parent=True),
+        tasks=[os.path.relpath(t) if t.endswith(".yaml") else t for t in TASKS],
+        weights=json.dumps(
+            [w.model_dump() for w in label_weights(STUDY.plan.points, STUDY.methods)]
+        ),
     message:
-        "describe the data: languages, rules without a model"
+        "describe the data: languages, rules without a model, what tasks share with it"
     shell:
-        "{sys.executable:q} {input.code[0]:q} --data {params.directory:q} --output {output:q} 2>{log:q}"
+        "{sys.executable:q} {input.code[0]:q}"
+        " --data {params.directory:q}"
+        " --tasks {params.tasks:q}"
+        " --weights {params.weights:q}"
+        " --output {output:q}"
+        " 2>{log:q}"

@@ -32,11 +32,12 @@ rule measure:
     message:
         "measure {wildcards.point} seed {wildcards.seed}: answers, speed, lm-eval"
     shell:
-        "OMP_NUM_THREADS={threads} {SERVE_PYTHON:q} {input.code[0]:q}"
+        unless_empty("merged")
+        + "OMP_NUM_THREADS={threads} {SERVE_PYTHON:q} {input.code[0]:q}"
         " --plan {PLAN:q}"
         " --run {wildcards.point:q}/seed-{wildcards.seed}"
         " --data {params.data:q}"
         " --tasks {PLACES.tasks:q}"
         " --evaluate {EVALUATE_PYTHON:q} {input.evaluate[0]:q}"
         " --output {params.directory:q}"
-        " >{log:q} 2>&1"
+        " >{log:q} 2>&1" + OR_EMPTY

@@ -25,11 +25,12 @@ rule merge:
     message:
         "merge {wildcards.point} seed {wildcards.seed}"
     shell:
-        "OMP_NUM_THREADS={threads} {TRAIN_PYTHON:q} {input.code[0]:q}"
+        unless_empty("adapter")
+        + "OMP_NUM_THREADS={threads} {TRAIN_PYTHON:q} {input.code[0]:q}"
         " --plan {PLAN:q}"
         " --run {wildcards.point:q}/seed-{wildcards.seed}"
         " --model {MODEL:q}"
         " --data {params.data:q}"
         " --output {params.directory:q}"
         "{SHARING}"
-        " >{log:q} 2>&1"
+        " >{log:q} 2>&1" + OR_EMPTY

@@ -23,6 +23,7 @@ rule compare:
         ),
         lock=lock("workflow"),
         scores=SCORES,
+        decisions=DECISIONS,
         traits="<study>/data/traits.json",
     output:
         page="<study>/report/index.html",

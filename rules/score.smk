@@ -19,10 +19,10 @@ rule score:
     message:
         "score {wildcards.point} seed {wildcards.seed}"
     shell:
-        "{sys.executable:q} {input.code[0]:q}"
+        unless_empty("generations") + "{sys.executable:q} {input.code[0]:q}"
         " --run {wildcards.point:q}/seed-{wildcards.seed}"
         " --heldout {input.heldout:q}"
         " --generations {input.generations:q}"
         " --evaluation {input.evaluation:q}"
         " --output {output:q}"
-        " 2>{log:q}"
+        " 2>{log:q}" + OR_EMPTY

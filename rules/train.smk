@@ -9,6 +9,7 @@ rule train:
         code=code("train.py"),
         trainer=code("fit.py"),
         lock=lock("train"),
+        decided=ancient(decided),
         method=lambda wildcards: f"{METHODS}/{wildcards.trained.partition('-')[0]}.yaml",
         rows=training_rows,
         heldout="<study>/data/heldout.jsonl",
@@ -26,10 +27,11 @@ rule train:
     params:
         data=subpath(input.rows, parent=True),
         directory=subpath(output.manifest, parent=True),
+        last_share=last_share,
     message:
         "train {wildcards.trained} seed {wildcards.seed}"
     shell:
-        "{TRAIN_PYTHON:q} {input.code[0]:q}"
+        unless_empty("decided") + "{TRAIN_PYTHON:q} {input.code[0]:q}"
         " --trainer {input.trainer[0]:q}"
         " --threads {threads}"
         " --plan {PLAN:q}"
@@ -38,5 +40,6 @@ rule train:
         " --model {MODEL:q}"
         " --data {params.data:q}"
         " --output {params.directory:q}"
+        " --start {input.decided:q}"
         "{SHARING}"
-        " >{log:q} 2>&1"
+        " >{log:q} 2>&1" + OR_EMPTY

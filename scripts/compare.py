@@ -32,6 +32,7 @@ def compared(study: StudyResults) -> Comparison:
         {run.run.id: run.scores for run in finished if run.scores},
         [failure for run in study.runs for failure in run.failures],
         {run.run.id: run.evaluation for run in finished if run.evaluation},
+        study.stops,
     )
 
 

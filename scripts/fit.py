@@ -14,11 +14,12 @@ def main() -> None:
         "--settings", type=Path, required=True, help="the run's settings file, as `swift rlhf` reads it"
     )
     parser.add_argument("--directory", type=Path, required=True, help="where the outcome goes")
+    parser.add_argument("--until", type=int, help="optimiser step to end after (default: the last one)")
     options = parser.parse_args()
     with reported(options.directory):
         from prefsweep.training import leave, train  # loads torch and ms-swift
 
-        if fitted := train(as_arguments(read_document(options.settings))):
+        if fitted := train(as_arguments(read_document(options.settings)), options.until):
             report(fitted, options.directory)
         leave()
 

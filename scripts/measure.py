@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prefsweep.devices import claimed
-from prefsweep.evaluation import as_evaluation, evaluate, task_rows
+from prefsweep.evaluation import PREFERENCE_TASK, as_evaluation, evaluate, task_rows
 from prefsweep.failures import StageError, recorded
 from prefsweep.files import write_jsonl
 from prefsweep.gates.measure import check_scored
@@ -62,10 +62,10 @@ def main() -> None:
 def run(options: argparse.Namespace, plan: Plan, progress: Progress) -> None:
     from transformers import AutoTokenizer
 
-    seed = plan.run(options.run).seed
+    seed, screening = plan.run(options.run).seed, plan.run(options.run).rung is not None
     merge = MergeRecord.read(options.output / "merge.json")
     merged = options.output.resolve() / "merged"
-    prompts = heldout_prompts(options.data)
+    prompts = heldout_prompts(options.data, options.run)
     pairs = [prompt for prompt in prompts if prompt.part == "heldout"]
     tokenizer = AutoTokenizer.from_pretrained(merged, local_files_only=True)
     texts = [tokenizer.apply_chat_template(p.messages, tokenize=False, add_generation_prompt=True) for p in prompts]
@@ -95,12 +95,12 @@ def run(options: argparse.Namespace, plan: Plan, progress: Progress) -> None:
         generations = asyncio.run(generate(server, prompts, merge.rendered, plan.generate, seed))
         natural_seconds = time.perf_counter() - started
         progress(f"{len(generations)} prompts answered in {natural_seconds:.0f} s")
-        passes = asyncio.run(time_passes(server, token_ids, plan.generate))
+        passes = [] if screening else asyncio.run(time_passes(server, token_ids, plan.generate))
         progress(f"{len(passes)} timed passes done")
         document = evaluate(
             server,
             options.evaluate,
-            task_files(plan.tasks, options.tasks),
+            task_files(screening_tasks(plan) if screening else plan.tasks, options.tasks),
             task_rows(pairs, [text for prompt, text in zip(prompts, texts, strict=True) if prompt.part == "heldout"]),
             tokenizer=merged,
             concurrency=max(plan.generate.concurrency),
@@ -130,6 +130,11 @@ def run(options: argparse.Namespace, plan: Plan, progress: Progress) -> None:
         peak_memory_bytes=peak,
         versions=installed_versions(),
     ).write(options.output / "throughput.json")
+
+
+def screening_tasks(plan: Plan) -> list[str]:
+    """A rung is decided by what is known of each prompt: benchmarks wait for the points that are left."""
+    return [PREFERENCE_TASK] if PREFERENCE_TASK in plan.tasks else plan.tasks
 
 
 def longest_answer(tokenizer, pairs: list[HeldOutPrompt], max_tokens: int) -> int:  # type: ignore[no-untyped-def]

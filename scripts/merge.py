@@ -42,7 +42,7 @@ def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
     precision = point.settings["precision"] if adapter else shared_precision(plan)
     base = options.model.resolve()
     merged = options.output / "merged"
-    heldout = heldout_prompts(options.data)
+    heldout = heldout_prompts(options.data, options.run)
     pairs = [prompt for prompt in heldout if prompt.part == "heldout" and prompt.chosen is not None][:PROBES]
     with published_directory(merged) as directory:
         arguments = merging.export_arguments(

@@ -13,7 +13,7 @@ from prefsweep.records.measure import Evaluation, Generation
 def main() -> None:
     arguments = _parse()
     with recorded(arguments.run, "score", arguments.output.parent):
-        prompts = heldout_prompts(arguments.heldout.parent)
+        prompts = heldout_prompts(arguments.heldout.parent, arguments.run)
         generations = [Generation.model_validate(row) for row in read_jsonl(arguments.generations)]
         evaluation = Evaluation.read(arguments.evaluation)
         if evaluation.run != arguments.run:

@@ -36,7 +36,7 @@ from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.measure import Evaluation, Generation, PairScore, Percentiles, Throughput, TimedPass
 from prefsweep.records.merge import MergeRecord, Probe
 from prefsweep.records.train import TrainRecord, TrainStep
-from prefsweep.records.traits import BaselineAccuracy, DataTraits, Languages
+from prefsweep.records.traits import BaselineAccuracy, BenchmarkDocuments, DataTraits, Languages
 
 METHODS = ("dpo", "orpo", "simpo", "kto", "cpo")
 _SETTINGS: dict[str, dict[str, Any]] = {
@@ -176,6 +176,7 @@ def _audit(shape: Shape) -> DataAudit:
         dropped={text("equal answers"): 6}, max_length=512, row_tokens=length, training_rows_in=168, training_rows=160,
         training_dropped={text(TOO_LONG): 8}, training_prompts=155, desirable_rows=160, undesirable_rows=160,
         heldout_rows_in=shape.heldout + 1, heldout_rows=shape.heldout, heldout_dropped={OVERLAPPING: 1},
+        heldout_joined_prompts=0,
         halves={
             "development": HalfCount(rows=-(-shape.heldout // 2), prompts=-(-shape.heldout // 2)),
             "test": HalfCount(rows=shape.heldout // 2, prompts=shape.heldout // 2),
@@ -199,6 +200,14 @@ def _traits(shape: Shape) -> DataTraits:
             sampled_rows=160, prompts={"en": 158, "und": 2}, chosen={"en": 150, "de": 10}, rejected={"en": 160}
         ),
         baselines=[BaselineAccuracy(rule=shape.text(name), heldout=share, test=share) for name, share in rules.items()],
+        benchmarks=BenchmarkDocuments(
+            files=[FileHash(name=shape.text("benchmarks/own.jsonl"), bytes=812, sha256=_HASH)],
+            documents=12,
+            overlaps=0,
+            listed=[],
+            not_compared=[shape.text("truthfulqa_mc2")],
+        ),
+        balances=[],
         notices=[shape.text("“the longer answer” alone picks the chosen answer of 99 % of the held-out pairs")],
     )
 

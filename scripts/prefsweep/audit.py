@@ -59,6 +59,7 @@ def audited(
         heldout_rows_in=len(heldout.read),
         heldout_rows=len(heldout.entries),
         heldout_dropped=dict(heldout.dropped),
+        heldout_joined_prompts=len(selection.joined),
         halves=_half_counts(heldout.entries, halves),
         showcase_prompts=len(entries.showcase),
         duplicates=_duplicates(spec, selection),
@@ -81,13 +82,15 @@ def audited(
 def _notices(audit: DataAudit) -> Iterator[str]:
     """What a reader should know before trusting a comparison on this data."""
     limit = f"{audit.max_length} tokens"
-    same_prompt = audit.heldout_rows - sum(count.prompts for count in audit.halves.values())
+    prompts = audit.heldout_joined_prompts + sum(count.prompts for count in audit.halves.values())
+    same_prompt = audit.heldout_rows - prompts
     fate = "they were dropped" if audit.duplicates.policy == "drop" else "they were kept"
     for rows, text in (
         (audit.duplicates.exact_rows, f"training rows repeat an earlier row exactly; {fate}"),
         (audit.duplicates.near_rows, f"training rows nearly repeat another; {fate}"),
         (audit.heldout_dropped.get(REPEATED, 0), "held-out rows repeat an earlier row; they were dropped"),
         (same_prompt, "held-out rows share the prompt of another; statistics count prompts"),
+        (audit.heldout_joined_prompts, "held-out prompts nearly repeat another; statistics count them as one"),
         (audit.training_dropped.get(TOO_LONG, 0), f"training rows exceed {limit}; no method sees them"),
         (audit.heldout_dropped.get(TOO_LONG, 0), f"held-out rows exceed {limit}; they were dropped"),
         (audit.leakage.shared_13_grams, f"held-out rows: {OVERLAPPING}; they were dropped"),

@@ -89,7 +89,7 @@ class Comparison(Record):
     metrics: list[Metric]
     """The catalogue entries of the metrics that occur, in the catalogue's order."""
     family: list[str]
-    """The points whose differences Holm's correction is over: all but the base, finished or not."""
+    """The points whose differences Holm's correction is over: all but the base and what screening stopped."""
     points: list[PointComparison]
     recommended: str | None
     """The best point but the base on the development half; None when there was nothing to choose by."""
@@ -111,15 +111,16 @@ def compare(
     scores: Mapping[str, Scores],
     failures: Iterable[Failure],
     evaluations: Mapping[str, Evaluation],
+    stopped: Mapping[str, str] | None = None,
 ) -> Comparison:
     """Compare every point of the plan with the base.
 
-    `scores` and `evaluations` are by run id, as far as they exist. A run with a failure counts as failed
-    whatever else it left. Raises ValueError when the primary metric is unknown or has no better direction;
-    everything that is merely missing becomes a verdict with its reason.
+    `scores` and `evaluations` are by run id, as far as they exist; `stopped` says of points why screening stopped
+    them. A run with a failure counts as failed whatever else it left. Raises ValueError when the primary metric is
+    unknown or has no better direction; everything that is merely missing becomes a verdict with its reason.
     """
     failures = list(failures)
-    findings = find(plan, scores, frozenset(failure.run for failure in failures), evaluations)
+    findings = find(plan, scores, frozenset(failure.run for failure in failures), evaluations, stopped or {})
     rows = [_row(findings, point, failures) for point in plan.points]
     recommended = findings.best(findings.family)
     return Comparison(
@@ -191,7 +192,7 @@ def _headline(findings: Findings, rows: list[PointComparison], recommended: str 
     row = next(row for row in rows if row.point == recommended)
     choices = sum(bool(findings.development[point]) for point in findings.family)
     base = findings.test.get(findings.base or "", {}).get(findings.primary.name)
-    text = headline(row.label, choices, findings.evidence(recommended), base)
+    text = headline(row.label, choices, len(findings.stopped), findings.evidence(recommended), base)
     others = [other.label for other in rows if other.verdict == "better" and other.point != recommended]
     if row.verdict == "better" or not others:
         return text
@@ -214,6 +215,9 @@ def _notices(findings: Findings) -> list[str]:
             notices.append(
                 f"{metric.name}: up to {count(excluded, 'test prompt')} lack it in some run and are left out."
             )
+    if findings.stopped:
+        points = count(len(findings.plan.points) - 1, "point")
+        notices.append(f"Screening stopped {len(findings.stopped)} of {points}; they are compared with none.")
     tried = Counter(p.method for p in findings.plan.points if findings.development[p.id] and p.method != BASE)
     if len(set(tried.values())) > 1:
         numbers = joined([f"{method} {number}" for method, number in tried.items()])

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from prefsweep.account import Table, facts, table
+from prefsweep.balance import balance_text
 from prefsweep.comparison import Comparison
 from prefsweep.data_charts import better_accuracies, stronger_rules
 from prefsweep.plan import BASE
 from prefsweep.records.audit import TOO_LONG, DataAudit, Lengths
-from prefsweep.records.traits import DataTraits, Languages
+from prefsweep.records.traits import BenchmarkDocuments, DataTraits, Languages
 from prefsweep.results import StudyResults
 from prefsweep.wording import count, joined
 
@@ -57,6 +58,9 @@ def _sentences(audit: DataAudit, traits: DataTraits | None, comparison: Comparis
     yield from _length_bias(audit)
     yield _duplicates(audit)
     yield _leakage(audit)
+    if traits:
+        yield from _benchmarks(traits.benchmarks)
+        yield from map(balance_text, traits.balances)
     yield _row_lengths(audit)
 
 
@@ -106,7 +110,25 @@ def _duplicates(audit: DataAudit) -> str:
 def _leakage(audit: DataAudit) -> str:
     removed = audit.leakage.shared_13_grams + audit.leakage.near_prompts
     text = "No held-out prompt is known from training: not word for word, not by 13 words in a row, not nearly"
-    return f"{text}; {count(removed, 'held-out row')} had to go for that." if removed else f"{text}."
+    text = f"{text}; {count(removed, 'held-out row')} had to go for that." if removed else f"{text}."
+    alike = audit.heldout_joined_prompts
+    return f"{text} Held-out prompts that nearly repeat another and count as one with it: {alike:,}." if alike else text
+
+
+def _benchmarks(found: BenchmarkDocuments) -> Iterator[str]:
+    if found.files:
+        files = joined([file.name for file in found.files])
+        shared = f"{found.overlaps:,} share" if found.overlaps else "none shares"
+        first = f" ({found.listed[0]})" if found.listed else ""
+        yield (
+            f"{count(found.documents, 'benchmark document')} ({files}) held against the rows that were trained on: "
+            f"{shared} 13 words in a row with one{first}."
+        )
+    if found.not_compared:
+        yield (
+            f"Not compared with training, because their documents are on a hub: {joined(found.not_compared)}. "
+            "Leaks that are publicly known are among the plan's notices."
+        )
 
 
 def _tables(audit: DataAudit, traits: DataTraits | None) -> Iterator[Table]:

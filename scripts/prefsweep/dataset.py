@@ -4,13 +4,15 @@ Relative paths start at the project's root in a dataset file, and in a study at 
 checkout is the root too. They are made absolute and must exist: no path ever becomes a hub look-up.
 """
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from prefsweep.adaptation import Ratings
+from prefsweep.detection import known_columns
 from prefsweep.models import Hub, Wheel
 from prefsweep.rows import Droppable
 from prefsweep.shapes.scored import Scored
@@ -62,6 +64,15 @@ class DatasetFile(BaseModel):
     licence: str | None = None
     source: str | None = Field(None, description="Where it comes from, for the report.")
     synthetic: bool = Field(False, strict=True, description="Written for a purpose rather than collected.")
+
+    @field_validator("columns")
+    @classmethod
+    def _known_columns(cls, columns: dict[str, str]) -> dict[str, str]:
+        known = sorted(known_columns())
+        for name in columns:
+            if name not in known:
+                raise ValueError(f"no format reads a column {name!r}; {_suggested(name, known)}")
+        return columns
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -186,6 +197,11 @@ def _explained(detail: Any) -> str:
         message = detail["msg"].removeprefix("Value error, ")
         return message if not detail["loc"] else f"{message[0].lower()}{message[1:]}; it is {detail['input']!r}"
     allowed = list(_SECTIONS.get(detail["loc"][0], DatasetFile).model_fields)
-    close = get_close_matches(str(detail["loc"][-1]), allowed, n=1)
+    return f"unknown key; {_suggested(str(detail['loc'][-1]), allowed)}"
+
+
+def _suggested(name: str, allowed: Sequence[str]) -> str:
+    """The nearest of what is allowed, if one is near, and all of it."""
+    close = get_close_matches(name, allowed, n=1)
     hint = f"did you mean {close[0]!r}? Allowed" if close else "allowed"
-    return f"unknown key; {hint} here: {', '.join(allowed)}"
+    return f"{hint} here: {', '.join(allowed)}"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from prefsweep.failures import StageError
-from prefsweep.formats import Content, Format
+from prefsweep.formats import Content, Format, look_of
 from prefsweep.rows import Row
 from prefsweep.shapes import llama_factory, speakers, swift, transcripts, trl
 from prefsweep.shapes.scored import Scored
@@ -18,6 +18,11 @@ def known_formats(scored: Scored) -> tuple[Format, ...]:
     """Every format there is."""
     families = (swift, trl, llama_factory, transcripts, speakers)
     return (*(form for family in families for form in family.FORMATS), *scored.formats())
+
+
+def known_columns() -> set[str]:
+    """Every column some format reads, those that a row may have beside what its format needs included."""
+    return {"system", *llama_factory.OPTIONAL}.union(*(form.columns for form in known_formats(Scored())))
 
 
 def detected(path: Path, rows: Sequence[Row], accepted: Collection[Content], scored: Scored) -> Format:
@@ -50,8 +55,22 @@ def _columns(row: Mapping[str, Any]) -> str:
 
 
 def _distance(form: Format, row: Mapping[str, Any]) -> int:
-    """Columns that are missing or look otherwise, less those that fit."""
-    return 2 * len((form.columns.keys() - row.keys()) | form.otherwise(row).keys()) - len(form.columns)
+    """How far a row is from a format: a column under another heading is nearer than one that looks otherwise, and that
+    nearer than one that no other column of the row could be."""
+    missing = [name for name in form.columns if name not in row]
+    spare = [value for name, value in row.items() if name not in form.columns]
+    distance = 2 * len(form.otherwise(row))
+    for name in missing:
+        renamed = next((index for index, value in enumerate(spare) if _could_be(value, form.columns[name])), None)
+        distance += 3 if renamed is None else 1
+        if renamed is not None:
+            del spare[renamed]
+    return distance
+
+
+def _could_be(value: Any, looks: Collection[str]) -> bool:
+    """Whether a value may stand in a column: looks decide, and a column of any look is a label's."""
+    return look_of(value) in looks if looks else isinstance(value, bool)
 
 
 def _difference(form: Format, row: Mapping[str, Any]) -> str:

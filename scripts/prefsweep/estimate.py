@@ -7,6 +7,8 @@ from pathlib import Path
 from statistics import median
 from typing import Self
 
+from prefsweep.screening import left_empty
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -23,6 +25,8 @@ class Pace:
         overhead: dict[str, list[float]] = defaultdict(list)
         for record in sorted(results.glob("*/runs/*/seed-*/throughput.json")):
             directory, method = record.parent, record.parent.parent.name.partition("-")[0]
+            if left_empty(record):
+                continue
             if json.loads((directory / "run.json").read_text())["model"]["name"] != model:
                 continue
             served = json.loads(record.read_text())["total_seconds"]

@@ -35,6 +35,12 @@ _REMEDIES: dict[FailureClass, str] = {
 }
 
 
+RUNG = "/rung-"
+"""Between the id of a run and the number of a rung, in the id of a run that only screens its point."""
+STOPPED_BY_ITSELF = 3
+"""The exit status of such a run when it failed for reasons of its own."""
+_FROM_OUTSIDE = frozenset({"config", "killed", "disk", "network"})
+
 _LAST_LINES = 12
 _TAIL_BYTES = 1 << 16
 
@@ -91,7 +97,8 @@ def silent_death(path: Path) -> Failure:
     elif dead.host_restarted():
         message += "; the machine has been started again since"
     elif dead.slurm_job:
-        log = f"results/slurm-logs/rule_{dead.stage}/{dead.run.replace('/seed-', '_')}/{dead.slurm_job}.log"
+        run = dead.run.replace("/seed-", "_").replace("/", "_")
+        log = f"results/slurm-logs/rule_{dead.stage}/{run}/{dead.slurm_job}.log"
         remedy = f"{log} says why: raise mem_mb or runtime in the profile if it was a limit, then run the same command."
     return Failure(
         run=dead.run,
@@ -101,6 +108,11 @@ def silent_death(path: Path) -> Failure:
         remedy=remedy,
         last_lines=_last_lines(path.parent, dead.stage),
     )
+
+
+def failure_of(run: Path) -> Failure | None:
+    """Why the run in this folder failed, if it did."""
+    return next((Failure.read(path) for path in sorted(run.glob("failure-*.json"))), None)
 
 
 def _last_lines(directory: Path, stage: str) -> list[str]:
@@ -126,12 +138,19 @@ def _raise_terminated(*_: object) -> None:
     raise terminated()
 
 
+def _status(run: str, failure: FailureClass) -> int:
+    return STOPPED_BY_ITSELF if RUNG in run and failure not in _FROM_OUTSIDE else 1
+
+
 @contextmanager
 def recorded(run: str, stage: str, directory: Path) -> Iterator[None]:
     """Run a stage; leave `failure-<stage>.json` in `directory` if it fails, and exit with status 1.
 
     The record keeps the last lines of the log, which is where stderr goes; a traceback is among them if nobody foresaw
     the failure. A stage that is killed cannot leave the record: `silent_death` makes it from what `running` left.
+
+    A run that only screens its point exits with `STOPPED_BY_ITSELF` instead when its own doing ended it: the decision
+    about the other points does not wait for it (see screening.py).
     """
     record = directory / f"failure-{stage}.json"
     with running(run, stage, directory):
@@ -156,6 +175,6 @@ def recorded(run: str, stage: str, directory: Path) -> Iterator[None]:
                 remedy=remedy,
                 last_lines=last_lines,
             ).write(record)
-            raise SystemExit(1) from error
+            raise SystemExit(_status(run, failure)) from error
         finally:
             signal.signal(signal.SIGTERM, previous)

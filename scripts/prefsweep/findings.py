@@ -26,6 +26,8 @@ class Findings:
     """The planned runs of each point."""
     finished: dict[str, Scores]
     failed: frozenset[str]
+    stopped: Mapping[str, str]
+    """Point that screening stopped → why. It is compared with none that finished."""
     evaluations: Mapping[str, Evaluation]
     test_prompts: HalfPrompts
     test: dict[str, dict[str, MetricComparison]]
@@ -53,6 +55,7 @@ class Findings:
             finished=len(self.seeds(point, self.finished)),
             failed=len(self.seeds(point, self.failed)),
             planned=len(self.runs[point]),
+            stopped=self.stopped.get(point),
         )
 
     def best(self, points: Iterable[str]) -> str | None:
@@ -78,14 +81,21 @@ class Findings:
 
 
 def find(
-    plan: Plan, scores: Mapping[str, Scores], failed: frozenset[str], evaluations: Mapping[str, Evaluation]
+    plan: Plan,
+    scores: Mapping[str, Scores],
+    failed: frozenset[str],
+    evaluations: Mapping[str, Evaluation],
+    stopped: Mapping[str, str],
 ) -> Findings:
-    """Measure every point on both halves. Raises ValueError if the primary metric has no direction."""
+    """Measure every point on both halves; the family of claims is every point that screening did not stop.
+
+    Raises ValueError if the primary metric has no direction.
+    """
     primary = _judged(plan.primary_metric)
     finished = {run.id: scores[run.id] for run in plan.runs if run.id in scores and run.id not in failed}
     present = {name for run in finished.values() for prompt in run.prompts for name in prompt.metrics}
     metrics = [metric for name, metric in METRICS.items() if name in present]
-    family = [point.id for point in plan.points if point.method != BASE]
+    family = [point.id for point in plan.points if point.method != BASE and point.id not in stopped]
     alphas = {primary.name: ALPHA / max(len(family), 1)}
     test_prompts, test = _measure(plan, finished, "test", metrics, alphas)
     development_prompts, development = _measure(plan, finished, "development", [primary], alphas)
@@ -97,6 +107,7 @@ def find(
         runs={point.id: [run for run in plan.runs if run.point == point.id] for point in plan.points},
         finished=finished,
         failed=failed,
+        stopped=stopped,
         evaluations=evaluations,
         test_prompts=test_prompts,
         test=test,

@@ -33,14 +33,15 @@ def fit(
     processes: int,
     threads: int,
     environment: Mapping[str, str],
+    until: int | None = None,
 ) -> Fit:
     """Run `trainer` (scripts/fit.py) on a settings file, in so many processes, which share `threads`.
 
-    `environment` is added to this process's.
-
-    Raises StageError with the trainer's own words, or with what the signal that ended it means.
+    `environment` is added to this process's. It ends after step `until`, if one is given. Raises StageError with the
+    trainer's own words, or with what the signal that ended it means.
     """
     command = [str(trainer), "--settings", str(settings), "--directory", str(directory)]
+    command += ["--until", str(until)] if until else []
     # Threads that spin while they wait are 10 % faster alone, and several times slower beside any busy process.
     sharing = {"OMP_NUM_THREADS": str(max(1, threads // processes)), "OMP_WAIT_POLICY": "PASSIVE"}
     with process_group([sys.executable, *_torchrun(processes), *command], {**environment, **sharing}) as process:

@@ -1,10 +1,13 @@
-"""Held-out prompts that training would give away: the same prompt, thirteen shared words, or almost the same text."""
+"""Held-out prompts that training would give away: the same prompt, thirteen shared words, or almost the same text.
+
+And held-out prompts that give each other away, which count as one.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from prefsweep.entries import Entry
-from prefsweep.near_duplicates import near
+from prefsweep.near_duplicates import groups, near
 from prefsweep.splitting import COMMON_NGRAM, normalised_prompt, overlapping
 
 SAME = "has the prompt of"
@@ -42,6 +45,28 @@ def find_leaks(training: Iterable[Entry], heldout: Iterable[Entry]) -> list[Leak
     }
     by_words = [Leak(ours[i], SHARED, theirs[j]) for i, j in sorted(shared.items())]
     return [*same, *by_words, *(Leak(ours[i], NEAR, theirs[j]) for i, j in sorted(alike.items()))]
+
+
+def joined_clusters(training: Iterable[Entry], heldout: Iterable[Entry]) -> dict[str, str]:
+    """Cluster of a held-out prompt → of the one it nearly repeats, the smallest of its group: they are no two samples.
+
+    More than ten prompts that are alike, or some like a training prompt that was no leak, are of a template.
+    """
+    trained, reserved = _by_cluster(training), _by_cluster(heldout)
+    names = list(reserved)
+    prompts = _prompts(list(reserved.values()))
+    alike: dict[int, list[int]] = {}
+    for index, leader in enumerate(groups(prompts)):
+        alike.setdefault(leader, []).append(index)
+    several = [members for members in alike.values() if 1 < len(members) <= COMMON_NGRAM]
+    texts = [prompts[index] for members in several for index in members]
+    known = near(texts, _prompts(list(trained.values())), most=0) if texts else {}
+    templates = {texts[index] for index in known}
+    found: dict[str, str] = {}
+    for first, *others in several:
+        if templates.isdisjoint(prompts[index] for index in (first, *others)):
+            found |= {names[index]: names[first] for index in others}
+    return found
 
 
 def _by_cluster(entries: Iterable[Entry]) -> dict[str, Entry]:

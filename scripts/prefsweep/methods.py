@@ -70,10 +70,6 @@ class Balance(BaseModel):
     """The range of the ratio found in `source`; ratios outside are run, with a notice."""
     source: str
 
-    def ratio(self, settings: Mapping[str, Any], labels: Mapping[bool, int]) -> float:
-        """λ_D·n_D / (λ_U·n_U); `labels` holds the rows of each kind."""
-        return float(settings[self.desirable] * labels[True] / (settings[self.undesirable] * labels[False]))
-
     def weights(self, labels: Mapping[bool, int]) -> dict[str, float]:
         """The weights these rows ask for, the smaller one 1: nothing where equal weights are in the range.
 

@@ -1,15 +1,17 @@
-"""Texts that are almost the same: MinHash signatures in bands, then the exact similarity of what shares a band.
+"""Texts that are almost the same: MinHash signatures in bands, then the similarity of what shares a band.
 
 Similarity is Jaccard's, |A ∩ B| / |A ∪ B| over sets of five successive characters (Broder 1997, *On the resemblance
 and containment of documents*). One hash per shingle fills all bins of a signature (one permutation hashing, Li, Owen
 and Zhang 2012, arXiv:1208.1259); an empty bin takes the value of a random filled one (Shrivastava 2017,
 arXiv:1703.04664). Two texts of similarity s meet in a band of r bins with probability s^r, in one of b bands with
 1 − (1 − s^r)^b (Leskovec, Rajaraman and Ullman, *Mining of Massive Datasets*, 3.4): 99.7 % at s = 0.8 for r = 8,
-b = 32. Hashes are fixed, so the same texts give the same answer everywhere.
+b = 32. The share of equal bins estimates s; where it leaves a doubt, whole shingle sets are compared. Hashes are fixed,
+so the same texts give the same answer everywhere.
 """
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from math import sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +45,7 @@ def groups(texts: Sequence[str]) -> list[int]:
         return index
 
     similar = _Similarity(texts)
-    for members in _bands(texts):
+    for members in similar.bands():
         for position, index in enumerate(members[1:], 1):
             for other in {members[0], members[position - 1]}:
                 first, second = sorted((root(index), root(other)))
@@ -56,7 +58,7 @@ def near(texts: Sequence[str], references: Sequence[str], most: int) -> dict[int
     """Index of a text → the first references, at most `most + 1`, that are near duplicates of it."""
     found: dict[int, set[int]] = {}
     similar, count = _Similarity([*texts, *references]), len(texts)
-    for members in _bands(similar.texts):
+    for members in similar.bands():
         here = [index for index in members if index < count]
         there = members[len(here) : len(here) + most + 1]
         for index in here:
@@ -67,30 +69,50 @@ def near(texts: Sequence[str], references: Sequence[str], most: int) -> dict[int
 
 
 class _Similarity:
-    """Whether two of these texts are near duplicates, from their whole shingle sets."""
+    """Which of these texts are near duplicates, and which may be: those that share a band of their signatures."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = texts
         self._shingles = lru_cache(maxsize=4096)(lambda index: np.unique(_shingles([texts[index]])[0]))
+        self._places = np.array([index for index, text in enumerate(texts) if len(text) >= SHORTEST], dtype=np.int64)
+        self._rows = dict(zip(self._places.tolist(), range(len(self._places)), strict=True))
+        self._keys = np.zeros((len(self._places), BANDS), dtype=np.uint64)
+        self._bytes = np.zeros((len(self._places), _BINS), dtype=np.uint8)
+        start = 0
+        for batch in _batches([texts[index] for index in self._places]):
+            signatures = _signatures(batch)
+            rows = slice(start, start + len(batch))
+            self._keys[rows], self._bytes[rows] = _band_keys(signatures), signatures.astype(np.uint8)
+            start += len(batch)
+
+    def bands(self) -> Iterator[list[int]]:
+        """The texts, in order, that share a band of their signatures: two or more at a time."""
+        for band in self._keys.T if len(self._places) else ():
+            order = np.argsort(band, kind="stable")
+            bounds = np.flatnonzero(np.diff(band[order], prepend=~band[order[:1]], append=~band[order[-1:]]))
+            several = np.diff(bounds) > 1
+            for start, end in zip(bounds[:-1][several], bounds[1:][several], strict=True):
+                yield self._places[order[start:end]].tolist()
 
     def __call__(self, index: int, other: int) -> bool:
+        """Whether two texts that share a band are near duplicates.
+
+        Of n independent bins, no more than there are shingles, the share that is equal has the standard deviation
+        √(0.8 · 0.2 / n) at SIMILAR: five of them away the estimate decides.
+        """
+        here, there = self._bytes[self._rows[index]], self._bytes[self._rows[other]]
+        estimate = int(np.count_nonzero(here == there)) / _BINS
+        doubt = 5 * sqrt(SIMILAR * (1 - SIMILAR) / min(_BINS, len(self.texts[index]), len(self.texts[other])))
+        if abs(estimate - SIMILAR) > doubt:
+            return estimate > SIMILAR
+        return self._exactly(index, other)
+
+    def _exactly(self, index: int, other: int) -> bool:
         left, right = self._shingles(index), self._shingles(other)
         if min(len(left), len(right)) < SIMILAR * max(len(left), len(right)):
             return False
         shared = len(np.intersect1d(left, right, assume_unique=True))
         return bool(shared >= SIMILAR * (len(left) + len(right) - shared))
-
-
-def _bands(texts: Sequence[str]) -> Iterator[list[int]]:
-    """The texts, in order, that share a band of their signatures: two or more at a time."""
-    places = np.array([index for index, text in enumerate(texts) if len(text) >= SHORTEST])
-    keys = [_band_keys(batch) for batch in _batches([texts[index] for index in places])]
-    for band in np.concatenate(keys, axis=0).T if keys else ():
-        order = np.argsort(band, kind="stable")
-        bounds = np.flatnonzero(np.diff(band[order], prepend=~band[order[:1]], append=~band[order[-1:]]))
-        several = np.diff(bounds) > 1
-        for start, end in zip(bounds[:-1][several], bounds[1:][several], strict=True):
-            yield places[order[start:end]].tolist()
 
 
 def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -104,15 +126,20 @@ def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
         yield texts[start:]
 
 
-def _band_keys(texts: Sequence[str]) -> Hashes:
-    """A hash of each band of each text's signature, shape (texts, bands)."""
+def _signatures(texts: Sequence[str]) -> Hashes:
+    """Each text's signature, shape (texts, bins)."""
     hashes, owners = _shingles(texts)
     minima = np.full(len(texts) * _BINS, _EMPTY)
     np.minimum.at(minima, owners * _BINS + (hashes >> np.uint64(32)).astype(np.int64) % _BINS, hashes)
-    signatures = _filled(minima.reshape(len(texts), _BINS)).reshape(len(texts), BANDS, ROWS)
-    keys = np.zeros((len(texts), BANDS), dtype=np.uint64)
+    return _filled(minima.reshape(len(texts), _BINS))
+
+
+def _band_keys(signatures: Hashes) -> Hashes:
+    """A hash of each band of each signature, shape (texts, bands)."""
+    banded = signatures.reshape(len(signatures), BANDS, ROWS)
+    keys = np.zeros((len(signatures), BANDS), dtype=np.uint64)
     for row in range(ROWS):
-        keys = _mixed(keys + signatures[:, :, row])
+        keys = _mixed(keys + banded[:, :, row])
     return keys
 
 

@@ -1,9 +1,9 @@
 """What a reader should know before money is spent on a study."""
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
+from prefsweep.balance import balance_text, is_published, label_balance, label_weights
 from prefsweep.checking import DatasetCounts
 from prefsweep.engine_arguments import engine_notices
 from prefsweep.methods import Method
@@ -30,8 +30,7 @@ def plan_notices(
     outside: dict[str, None] = {}
     for point in trained:
         outside |= dict.fromkeys(_outside_published(methods[point.method], point.settings))
-        outside |= dict.fromkeys(_unbalanced(methods[point.method], point.settings, counts))
-    return [*notices, *outside]
+    return [*notices, *outside, *_unbalanced(trained, methods, counts)]
 
 
 def _of_labelled_data(methods: dict[str, Method], counts: DatasetCounts | None) -> list[str]:
@@ -70,14 +69,6 @@ def _outside_lora_rates(method: Method, settings: dict[str, Any]) -> list[str]:
     return [f"{method.method}: learning_rate {rate:g} is outside {low:g}–{high:g}, the range for a LoRA: {source}."]
 
 
-def _unbalanced(method: Method, settings: Mapping[str, Any], counts: DatasetCounts | None) -> list[str]:
-    if method.balance is None or counts is None:
-        return []
-    (low, high), ratio = method.balance.published, method.balance.ratio(settings, counts.labels)
-    if low <= ratio <= high:
-        return []
-    rows = f"{counts.labels[True]:,} desirable and {counts.labels[False]:,} undesirable rows"
-    return [
-        f"{method.method}: λ_D·n_D / (λ_U·n_U) is {ratio:.3g} with {rows}, outside the published {low:g}–{high:.3g} "
-        f"({method.balance.source})."
-    ]
+def _unbalanced(points: list[Point], methods: dict[str, Method], counts: DatasetCounts | None) -> list[str]:
+    balances = [label_balance(weights, counts.labels) for weights in label_weights(points, methods)] if counts else []
+    return [balance_text(balance) for balance in balances if not is_published(balance)]

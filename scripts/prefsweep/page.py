@@ -29,6 +29,7 @@ from prefsweep.files import write_text
 from prefsweep.palette import method_colours, method_shapes, on_dark
 from prefsweep.plan import BASE
 from prefsweep.results import StudyResults
+from prefsweep.screening_section import screening_figure, screening_section
 from prefsweep.table import Row, point_rows
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -129,6 +130,7 @@ def _content(study: StudyResults, comparison: Comparison, rows: Mapping[str, Row
         "summary": summary.particulars(study),
         "primary": summary.primary_metric(comparison),
         "board": leaderboard.board(comparison, rows),
+        "screening": screening_section(study, comparison),
         "answers": side_by_side(study, comparison),
         "failures": account.failed_runs(study),
         "serving": account.serving_tables(study),
@@ -145,7 +147,9 @@ def _panels(
     quality = [name for name in dict.fromkeys((primary, *_QUALITY)) if name in catalogue]
     behaviour = [name for name in _BEHAVIOUR if name in catalogue and name not in quality]
     training = curves.training_figures(study, colours)
+    screened = screening_figure(study, comparison, colours)
     return {
+        "screening": _drawn([screened] if screened else []),
         "quality": _drawn(charts.metric_figure(comparison, catalogue[name], colours, dots=True) for name in quality),
         "tradeoffs": _drawn(_tradeoffs(comparison, rows, colours) if primary in catalogue else []),
         "behaviour": _drawn(
@@ -205,6 +209,7 @@ def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
     panels = context["panels"]
     present = {
         ("points", "Points"): True,
+        ("screening", "Screening"): context["screening"]["tables"],
         ("tradeoffs", "Quality and cost"): panels["quality"],
         ("behaviour", "Behaviour"): panels["behaviour"],
         ("training", "Training"): panels["training"],

@@ -1,10 +1,14 @@
 """`plan.json`: every run a study consists of, before anything is spent. Stages look their run up here by id."""
 
+import math
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import Field
+
 from prefsweep.files import sha256_of_json
 from prefsweep.records.base import Record
+from prefsweep.search import Halving
 
 BASE = "base"
 Device = Literal["cpu", "cuda"]
@@ -42,6 +46,8 @@ class Run(Record):
     """`<point>/seed-<n>`, which is also its folder below `results/<study>/runs/`."""
     point: str
     seed: int
+    rung: int | None = None
+    """Of a run that only screens its point, the number of the rung it ends at."""
     estimate: Estimate
 
 
@@ -107,12 +113,16 @@ class Plan(Record):
     tasks: list[str]
     points: list[Point]
     runs: list[Run]
+    halving: Halving | None = None
+    screening: list[Run] = Field([])
+    """What decides which points are trained to the end: each rung of each point, with the first seed."""
     notices: list[str]
     """What a reader should know before spending money: unequal budgets, one seed, values outside published ranges."""
 
     def digest(self) -> str:
         """A hash of all but the estimates, which change as runs finish."""
-        return sha256_of_json(self.model_dump(mode="json", exclude={"runs": {"__all__": {"estimate"}}}))[:16]
+        estimates = {key: {"__all__": {"estimate"}} for key in ("runs", "screening")}
+        return sha256_of_json(self.model_dump(mode="json", exclude=estimates))[:16]
 
     def point_of(self, run: str) -> Point:
         """The point a run belongs to. Raises KeyError for a run that is not in the plan."""
@@ -126,6 +136,11 @@ class Plan(Record):
         """How many GPUs (on the CPU, processes) train this run together."""
         return int(self.point_of(run).settings["gpus"])
 
+    def last_step(self, run: str, steps: int) -> int:
+        """The step at which a run ends, when a full run takes so many."""
+        rung = self.run(run).rung
+        return steps if rung is None or self.halving is None else math.ceil(self.halving.shares[rung - 1] * steps)
+
     @property
     def most_gpus(self) -> int:
         """How many GPUs the job that wants most of them wants."""
@@ -133,8 +148,8 @@ class Plan(Record):
         return max(self.generate.tensor_parallel, *training)
 
     def run(self, run: str) -> Run:
-        """The run with this id. Raises KeyError when the plan has none."""
-        for candidate in self.runs:
+        """The run with this id, or the rung of one. Raises KeyError when the plan has none."""
+        for candidate in (*self.runs, *self.screening):
             if candidate.id == run:
                 return candidate
         raise KeyError(run)

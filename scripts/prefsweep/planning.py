@@ -1,5 +1,6 @@
 """From a study file to its plan: everything resolved, checked and counted before anything is spent."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,17 @@ from prefsweep.plan import (
     Point,
     Run,
 )
+from prefsweep.screening import rung_id
+from prefsweep.search import halving_of
 from prefsweep.study import JOBS_PER_GPU, StudyConfig, StudyError, load_study
-from prefsweep.suitability import check_methods, check_parallel, check_primary_metric, check_tracking, measurable_tasks
+from prefsweep.suitability import (
+    check_halving,
+    check_methods,
+    check_parallel,
+    check_primary_metric,
+    check_tracking,
+    measurable_tasks,
+)
 from prefsweep.sweep import Inputs, expand
 from prefsweep.swift_settings import expected_steps
 from prefsweep.yaml_file import YamlError, load_yaml
@@ -97,6 +107,7 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
     tasks = measurable_tasks(file, config, counts)
     notices = plan_notices(config, points, methods, counts)
     runs = _runs(config, points, methods, counts, model, places)
+    check_halving(file, config, runs, points)
     if len(runs) > config.max_runs:
         raise StudyError(
             [f"{file}: the study has {len(runs)} runs, more than max_runs {config.max_runs}; raise it to confirm"]
@@ -129,6 +140,8 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
         tasks=tasks,
         points=points,
         runs=runs,
+        halving=halving_of(config.search),
+        screening=_screening(config, points, runs),
         notices=[*notices, *known_contaminations(places.contaminations, dataset, tasks)],
     )
     return Study(config, methods, model, dataset, plan)
@@ -205,6 +218,21 @@ def _runs(
         estimate = _estimate(point, methods, counts, size, pace)
         runs += [Run(id=f"{point.id}/seed-{seed}", point=point.id, seed=seed, estimate=estimate) for seed in seeds]
     return runs
+
+
+def _screening(config: StudyConfig, points: list[Point], runs: list[Run]) -> list[Run]:
+    """Each rung of each point, with the first seed."""
+    halving, seed = halving_of(config.search), config.seeds[0]
+    whole = {run.point: run.estimate.steps for run in runs}
+    screening = []
+    for point in points if halving else []:
+        steps = 0
+        for rung, share in enumerate(halving.shares if halving and point.method != BASE else [], start=1):
+            before, steps = steps, math.ceil(share * (whole[point.id] or 0))
+            estimate = Estimate(steps=steps - before, sequences=None, seconds=None, disk_bytes=None)
+            name = rung_id(point.id, seed, rung)
+            screening.append(Run(id=name, point=point.id, seed=seed, rung=rung, estimate=estimate))
+    return screening
 
 
 def _estimate(

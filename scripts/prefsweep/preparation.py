@@ -16,7 +16,7 @@ from prefsweep.records.base import FileHash, Record, hashed_files
 from prefsweep.records.data import Half, HeldOutPrompt, LabelledRow, Pair
 from prefsweep.rows import Problems
 from prefsweep.selection import Selection, select
-from prefsweep.splitting import halves_of
+from prefsweep.splitting import cluster_of, halves_of
 from prefsweep.training_rows import derived_labels
 
 
@@ -105,14 +105,17 @@ def _labelled(entry: Entry) -> LabelledRow:
 
 
 def _by_prompt(labelled: Sequence[Entry], halves: Mapping[str, Half]) -> list[HeldOutPrompt]:
-    """Rows labelled one by one as prompts, each once: with a desirable and an undesirable answer where there is one."""
+    """Rows labelled one by one as prompts, each once: with a desirable and an undesirable answer where there is one.
+
+    Prompts that are only nearly the same, and so in one cluster, keep their own answers.
+    """
     prompts: dict[str, list[Entry]] = {}
     for entry in sorted(labelled, key=lambda entry: entry.id):
-        prompts.setdefault(entry.cluster, []).append(entry)
+        prompts.setdefault(cluster_of(entry.example.messages), []).append(entry)
     found = []
-    for cluster, entries in sorted(prompts.items()):
+    for _, entries in sorted(prompts.items()):
         answers = {bool(entry.example.desirable): entry.example.answer for entry in reversed(entries)}
-        prompt = _heldout(entries[0], halves[cluster])
+        prompt = _heldout(entries[0], halves[entries[0].cluster])
         found.append(prompt.model_copy(update={"chosen": answers.get(True), "rejected": answers.get(False)}))
     return found
 

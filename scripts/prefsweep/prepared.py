@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from prefsweep.failures import StageError
+from prefsweep.failures import RUNG, StageError
 from prefsweep.files import read_jsonl, sha256_of
 from prefsweep.records.base import read_document
 from prefsweep.records.data import HeldOutPrompt
@@ -20,6 +20,10 @@ def prepared_rows(data_directory: Path, name: str) -> list[Any]:
     return read_jsonl(path)
 
 
-def heldout_prompts(data_directory: Path) -> list[HeldOutPrompt]:
-    """Held-out and showcase prompts. Raises StageError as `prepared_rows` does."""
-    return [HeldOutPrompt.model_validate(row) for row in prepared_rows(data_directory, "heldout.jsonl")]
+def heldout_prompts(data_directory: Path, run: str = "") -> list[HeldOutPrompt]:
+    """Held-out and showcase prompts; the development half alone for a run that only screens its point.
+
+    Raises StageError as `prepared_rows` does.
+    """
+    prompts = [HeldOutPrompt.model_validate(row) for row in prepared_rows(data_directory, "heldout.jsonl")]
+    return [prompt for prompt in prompts if prompt.half == "development"] if RUNG in run else prompts

@@ -20,10 +20,12 @@ from prefsweep.records.data import Half, HeldOutPrompt
 from prefsweep.records.measure import Evaluation, Generation, Throughput, TimedPass
 from prefsweep.records.merge import MergeRecord
 from prefsweep.records.score import PromptScores, Scores
+from prefsweep.records.screening import Screening
 from prefsweep.records.train import TrainRecord
 from prefsweep.records.traits import DataTraits
+from prefsweep.screening import decisions, left_empty, stopped_points
 
-Status = Literal["finished", "failed", "unfinished"]
+Status = Literal["finished", "failed", "stopped", "unfinished"]
 STAGES = ("prepare", "train", "merge", "measure", "score", "compare")
 
 SERVING_COLUMNS = (
@@ -57,12 +59,16 @@ class RunResults:
     generations: tuple[Generation, ...] | None = None
     failures: tuple[Failure, ...] = ()
     """In the order of the stages."""
+    stopped: bool = False
+    """Its point was behind in screening."""
 
     @property
     def status(self) -> Status:
         """Finished means that every record its kind of run must have is there."""
         if self.failures:
             return "failed"
+        if self.stopped:
+            return "stopped"
         needed: list[object] = [self.merge, self.throughput, self.evaluation, self.scores, self.generations]
         if self.point.method != BASE:
             needed.append(self.train)
@@ -116,6 +122,13 @@ class StudyResults:
     audit: DataAudit | None = None
     """None before the data were prepared, by this version of the audit."""
     traits: DataTraits | None = None
+    screenings: tuple[Screening, ...] = ()
+    """What was decided at each rung, as far as it stands."""
+
+    @property
+    def stops(self) -> dict[str, str]:
+        """Point that was stopped → why, in a clause."""
+        return {point: why for screening in self.screenings for point, why in stopped_points(screening).items()}
 
     def of_point(self, point: str) -> tuple[RunResults, ...]:
         """The runs of one point, by seed as planned."""
@@ -133,13 +146,16 @@ def read_study(directory: Path) -> StudyResults:
     """
     plan = Plan.read(directory / "plan.json")
     heldout = directory / "data" / "heldout.jsonl"
+    screenings = decisions(directory, plan)
+    stopped = {point for screening in screenings for point in stopped_points(screening)}
     return StudyResults(
         directory=directory,
         plan=plan,
-        runs=tuple(_read_run(directory, plan, run) for run in plan.runs),
+        runs=tuple(_read_run(directory, plan, run, stopped=run.point in stopped) for run in plan.runs),
         prompts=_rows(HeldOutPrompt.model_validate, heldout) or (),
         audit=_of_the_data(DataAudit, directory / "data" / "data.json"),
         traits=_of_the_data(DataTraits, directory / "data" / "traits.json"),
+        screenings=tuple(screenings),
     )
 
 
@@ -150,13 +166,14 @@ def _of_the_data(record: type[_R], path: Path) -> _R | None:
         return None
 
 
-def _read_run(directory: Path, plan: Plan, run: Run) -> RunResults:
+def _read_run(directory: Path, plan: Plan, run: Run, *, stopped: bool) -> RunResults:
     folder = run_directory(directory, run.id)
     unreadable: list[Failure] = []
 
     def read(name: str, reader: Callable[[Path], _T | None]) -> _T | None:
         try:
-            return reader(folder / name) if (folder / name).exists() else None
+            there = (folder / name).exists() and not left_empty(folder / name)
+            return reader(folder / name) if there else None
         except (ValueError, TypeError, OSError) as error:
             unreadable.append(_unreadable(run.id, name, error))
             return None
@@ -176,6 +193,7 @@ def _read_run(directory: Path, plan: Plan, run: Run) -> RunResults:
         scores=read("scores.json", Scores.read),
         generations=read("generations.jsonl", lambda path: _rows(Generation.model_validate, path)),
         failures=tuple(sorted([f for f in failures.values() if f] + unreadable, key=_stage_order)),
+        stopped=stopped,
     )
 
 

@@ -44,3 +44,8 @@ class Search(Strict):
     )
     seed: int = Field(0, strict=True, ge=0, description="Of the draws.")
     halving: Halving | None = Field(None, description="Stop what is behind early.")
+
+
+def halving_of(search: Literal["grid"] | Search) -> Halving | None:
+    """How points are stopped early, if they are."""
+    return None if search == "grid" else search.halving

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from prefsweep.checking import raise_if_leaking
 from prefsweep.dataset import DatasetSpec
 from prefsweep.duplicates import Duplicates, find_duplicates
 from prefsweep.entries import Entries, Entry
 from prefsweep.failures import StageError
-from prefsweep.leakage import NEAR, SHARED, find_leaks
+from prefsweep.leakage import NEAR, SHARED, find_leaks, joined_clusters
 from prefsweep.records.audit import (
     BEYOND_LIMIT,
     NEARLY_KNOWN,
@@ -54,6 +54,8 @@ class Selection:
     heldout: Side
     duplicates: Duplicates
     """Among the training rows that are short enough, whether or not they were dropped."""
+    joined: frozenset[str]
+    """Clusters of held-out prompts that nearly repeat another one, whose cluster they are in now."""
 
 
 def select(entries: Entries, spec: DatasetSpec, row_tokens: Mapping[str, int], max_length: int) -> Selection:
@@ -74,11 +76,13 @@ def select(entries: Entries, spec: DatasetSpec, row_tokens: Mapping[str, int], m
         training.keep(lambda entry: entry.id not in duplicates.exact, REPEATED)
         training.keep(lambda entry: entry.id not in duplicates.near, NEARLY_REPEATED)
     _separate(training, heldout, own_file=bool(entries.heldout))
+    joined = joined_clusters(training.entries, heldout.entries)
+    heldout.entries = [replace(entry, cluster=joined.get(entry.cluster, entry.cluster)) for entry in heldout.entries]
     if spec.limit is not None:
         chosen = set(sorted(entry.id for entry in training.entries)[: spec.limit])
         training.keep(lambda entry: entry.id in chosen, BEYOND_LIMIT)
     _require_enough(training, heldout, max_length)
-    return Selection(training, heldout, duplicates)
+    return Selection(training, heldout, duplicates, frozenset(joined))
 
 
 def split(entries: Entries, fraction: float) -> tuple[Side, Side]:

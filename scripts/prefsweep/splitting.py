@@ -7,6 +7,7 @@ file is split the same way on every machine, in any row order.
 import hashlib
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TypeVar
 
@@ -21,8 +22,12 @@ NGRAM_WORDS = 13
 COMMON_NGRAM = 10
 """A 13-gram in more training prompts than this is a template, not a leak (Brown et al. 2020, appendix C)."""
 
-_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+")
+_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+"""Alphabets whose words no space divides: Thai and Lao, Burmese, Khmer; their words have about four characters."""
+_WORD = re.compile(rf"[{_CJK}]|[{_UNSPACED}]|[^\W{_CJK}{_UNSPACED}]+")
+_UNSPACED_CHARACTER = re.compile(f"[{_UNSPACED}]")
+_CHARACTERS_A_WORD = 4
 
 
 def normalised_prompt(messages: list[Turn]) -> str:
@@ -80,7 +85,8 @@ def overlapping(training: Sequence[str], heldout: Sequence[str]) -> dict[int, in
     """Held-out texts, prompts above all, that share 13 successive words with a training text.
 
     Takes distinct normalised texts; gives the index of the held-out one → that of the first training one.
-    Han and kana count as one word per character. 13-grams in more than ten training texts are ignored.
+    Han and kana count as one word per character, four characters of Thai, Lao, Burmese or Khmer as one. 13-grams in
+    more than ten training texts are ignored.
     """
     holders: dict[int, list[int]] = {}
     for index, text in enumerate(heldout):
@@ -100,5 +106,19 @@ def overlapping(training: Sequence[str], heldout: Sequence[str]) -> dict[int, in
 
 
 def _ngrams(text: str) -> set[int]:
+    """Hashes of all runs of 13 words."""
     words = _WORD.findall(text)
+    if _UNSPACED_CHARACTER.search(text):
+        return {hash(tuple(words[start:end])) for start, end in _runs(words)}
     return {hash(tuple(words[i : i + NGRAM_WORDS])) for i in range(len(words) - NGRAM_WORDS + 1)}
+
+
+def _runs(words: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where the runs of 13 words start and end in a text some of whose `words` are characters of longer ones."""
+    reached = [0]
+    for word in words:
+        reached.append(reached[-1] + (1 if _UNSPACED_CHARACTER.match(word) else _CHARACTERS_A_WORD))
+    for start, before in enumerate(reached):
+        end = bisect_left(reached, before + NGRAM_WORDS * _CHARACTERS_A_WORD)
+        if end < len(reached):
+            yield start, end

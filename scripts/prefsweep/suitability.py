@@ -1,5 +1,6 @@
 """What data and devices allow to be trained and measured, checked against what a study asks for."""
 
+import math
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -8,11 +9,12 @@ from prefsweep.engine_arguments import ENGINE, own_arguments
 from prefsweep.environments import lock_of
 from prefsweep.methods import Method
 from prefsweep.metrics import METRICS, PREFERENCE_TASK
-from prefsweep.plan import BASE, Device, Point
+from prefsweep.plan import BASE, Device, Point, Run
+from prefsweep.search import halving_of
 from prefsweep.study import StudyConfig, StudyError
 from prefsweep.swift_settings import check_batches
 from prefsweep.tracking import missing_integrations
-from prefsweep.wording import joined
+from prefsweep.wording import count, joined
 from prefsweep.yaml_file import load_yaml
 
 ADD_PAIRS = "or add `heldout:` with a file of pairs to the dataset"
@@ -62,6 +64,24 @@ def check_parallel(file: Path, config: StudyConfig, points: list[Point], device:
     if device == "cpu" and config.generate.tensor_parallel > 1:
         where = f"{file}:{document.line_of(('generate', 'tensor_parallel'))}: generate.tensor_parallel"
         raise StudyError([f"{where}: is for several GPUs, and this study runs on the CPU; remove it"])
+
+
+def check_halving(file: Path, config: StudyConfig, runs: list[Run], points: list[Point]) -> None:
+    """Rungs must be at different steps, before the last one, of runs that can go on. Raises StudyError with a line."""
+    halving = halving_of(config.search)
+    if halving is None:
+        return
+    where = f"{file}:{load_yaml(file).line_of(('search', 'halving'))}: search.halving"
+    if any(point.settings.get("deepspeed") for point in points):
+        raise StudyError([f"{where}: runs with train.deepspeed cannot be continued at a rung; remove one of the two"])
+    for run in runs:
+        steps = run.estimate.steps or 0
+        ends = [math.ceil(share * steps) for share in halving.shares]
+        if steps and len({*ends, steps}) <= len(ends):
+            told = joined([str(end) for end in ends])
+            why = f"{run.point} has {count(steps, 'step')}, so that its rungs would end at {told}"
+            remedy = "every rung needs a step of its own before the last: lower rungs or batch_size, or add data"
+            raise StudyError([f"{where}: {why}; {remedy}"])
 
 
 def check_primary_metric(file: Path, config: StudyConfig, counts: DatasetCounts | None) -> None:

@@ -21,11 +21,12 @@ def opening(comparison: Comparison) -> tuple[str, str]:
 
 def banner(study: StudyResults, *, partial: bool) -> str:
     """`3 of 6 runs finished, 1 failed` whenever that is not all of them, and always on a partial report."""
-    finished, failed = len(study.with_status("finished")), len(study.with_status("failed"))
-    if finished == len(study.runs) and not partial:
+    finished, stopped, failed = (len(study.with_status(status)) for status in ("finished", "stopped", "failed"))
+    if finished + stopped == len(study.runs) and not partial:
         return ""
     start = "Partial report: " if partial else ""
-    return f"{start}{finished} of {count(len(study.runs), 'run')} finished, {failed} failed."
+    screened = f", {stopped} stopped in screening" if stopped else ""
+    return f"{start}{finished} of {count(len(study.runs), 'run')} finished{screened}, {failed} failed."
 
 
 def particulars(study: StudyResults) -> list[tuple[str, str]]:
@@ -34,11 +35,12 @@ def particulars(study: StudyResults) -> list[tuple[str, str]]:
     methods = list(dict.fromkeys(point.method for point in plan.points if point.method != BASE))
     rows = study.audit.training_rows if study.audit else plan.data.rows
     data = f"{plan.data.name}{' (synthetic)' if plan.data.synthetic else ''}"
+    finished, stopped = len(study.with_status("finished")), len(study.with_status("stopped"))
     return [
         ("Model", plan.model.name),
         ("Data", data if rows is None else f"{data}, {count(rows, 'training row')}"),
         ("Methods", ", ".join(methods)),
-        ("Runs", f"{len(study.with_status('finished'))} of {len(study.runs)} finished"),
+        ("Runs", f"{finished} of {len(study.runs)} finished" + (f", {stopped} stopped early" if stopped else "")),
         ("Device", plan.device),
     ]
 

@@ -132,9 +132,11 @@ def _cadence(settings: dict[str, Any], per_device: int, heldout: Path) -> dict[s
 
 def _parallel(settings: dict[str, Any], device: Device) -> dict[str, Any]:
     flags: dict[str, Any] = {"deepspeed": settings["deepspeed"]} if settings["deepspeed"] else {}
+    if device == "cpu":
+        flags["use_cpu"] = True  # or bfloat16 is refused
     if device == "cpu" and settings["gpus"] > 1:
         # Unless told so, processes train on their shares of the rows alone, without a word: no gradients are summed.
-        flags |= {"use_cpu": True, "ddp_backend": "gloo"}
+        flags["ddp_backend"] = "gloo"
     return flags
 
 

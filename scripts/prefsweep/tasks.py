@@ -17,10 +17,21 @@ def task_documents(task: Path, root: Path) -> list[Path]:
 
     Relative paths start at `root`, the project's.
     """
-    configuration = load_yaml(task).value
+    return [root / name for name in _evaluated_files(load_yaml(task).value) if "://" not in name]
+
+
+def is_elsewhere(task: str) -> bool:
+    """Whether a task, a file or lm-eval's own name, evaluates on documents that are not on this machine."""
+    if not task.endswith(".yaml"):
+        return True
+    configuration = load_yaml(Path(task)).value
+    files = _evaluated_files(configuration)
+    return any("://" in name for name in files) if files else configuration.get("dataset_path") != "json"
+
+
+def _evaluated_files(configuration: dict[str, Any]) -> list[str]:
     files = (configuration.get("dataset_kwargs") or {}).get("data_files", [])
     if isinstance(files, dict):
         evaluated = [configuration.get(name) for name in ("test_split", "validation_split")]
         files = next((files[split] for split in evaluated if split in files), [])
-    names: list[Any] = files if isinstance(files, list) else [files]
-    return [root / name for name in names if "://" not in name]
+    return files if isinstance(files, list) else [files]

@@ -24,9 +24,12 @@ from prefsweep.records.train import Fit, TrainStep
 
 
 class _Recorder(TrainerCallback):  # type: ignore[misc]
-    """Collects what the engine logs and fails the run at the first loss or gradient that is not finite."""
+    """Collects what the engine logs, fails the run at the first loss or gradient that is not finite, and stops it
+    after step `until`, if one is given, with a checkpoint to continue from. The schedule stays the whole run's.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, until: int | None) -> None:
+        self.until = until
         self.history: list[TrainStep] = []
         self.started = 0.0
         self.seconds = 0.0
@@ -37,6 +40,10 @@ class _Recorder(TrainerCallback):  # type: ignore[misc]
 
     def on_train_end(self, *_: Any, **__: Any) -> None:
         self.seconds = time.perf_counter() - self.started
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step == self.until:
+            control.should_save = control.should_training_stop = True
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **__: Any) -> None:
         if not logs or "loss" not in logs:
@@ -92,8 +99,11 @@ class _Counter:
 class RecordedRLHF(SwiftRLHF):  # type: ignore[misc]
     """`swift rlhf` with a recorder on its trainer; settings, data and optimisation are the engine's own."""
 
+    def __init__(self, arguments: list[str], until: int | None) -> None:
+        super().__init__(arguments)
+        self.recorder = _Recorder(until)
+
     def train(self, trainer: Any) -> Any:
-        self.recorder = _Recorder()
         self.counter = _Counter()
         self.trained_rows = len(trainer.train_dataset)
         self.trainable = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
@@ -120,17 +130,18 @@ class RecordedRLHF(SwiftRLHF):  # type: ignore[misc]
         return super()._save_trainer_state(trainer)
 
 
-def train(arguments: list[str]) -> Fit | None:
-    """Run ms-swift with these command-line arguments; None in all but the first of several processes.
+def train(arguments: list[str], until: int | None = None) -> Fit | None:
+    """Run ms-swift with these command-line arguments, to step `until` or to its end.
 
-    Raises StageError when a step is not finite.
+    None in all but the first of several processes. Of a run that is continued only the new steps are counted. Raises
+    StageError when a step is not finite.
     """
     if {"--deepspeed", "--use_cpu"} <= set(arguments):
         import deepspeed
 
         # ZeRO 3 divides weights as they are read, which is before ms-swift connects processes of the CPU.
         deepspeed.init_distributed("gloo")
-    pipeline = RecordedRLHF(arguments)
+    pipeline = RecordedRLHF(arguments, until)
     pipeline.main()
     peak, kind = peak_memory()
     counted = _of_all_processes((pipeline.counter, peak))

@@ -1,14 +1,16 @@
-"""What a method could pick up from a prepared data set without understanding it: languages, rules without a model."""
+"""What a method could pick up from a prepared data set without understanding it, and what it shares with tasks."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from prefsweep.balance import balance_text, is_published, label_balance
 from prefsweep.baselines import baseline_accuracies
+from prefsweep.benchmarks import compared_with_prepared
 from prefsweep.languages import UNDETERMINED, language
 from prefsweep.prepared import heldout_prompts, prepared_rows
 from prefsweep.records.data import LabelledRow, Pair
-from prefsweep.records.traits import DataTraits, Languages
+from prefsweep.records.traits import DataTraits, LabelWeights, Languages
 
 EXPLOITABLE = 0.65
 """Share of held-out pairs a rule without a model may get right before the reader is told."""
@@ -16,15 +18,22 @@ SAMPLED_ROWS = 1000
 """Training rows whose language is identified, which takes about a millisecond a text."""
 
 
-def traits_of(data_directory: Path) -> DataTraits:
-    """Measure the rows that were prepared. Raises StageError of class `data` when they have changed since."""
+def traits_of(data_directory: Path, tasks: Sequence[str], root: Path, weights: Iterable[LabelWeights]) -> DataTraits:
+    """Measure the rows that were prepared, and hold them against tasks and against how methods weigh labels.
+
+    `tasks` are task files or lm-eval's names, `root` is where paths of their documents start. Raises StageError of
+    class `data` when the rows have changed since, `config` when a task's documents cannot be read.
+    """
     pairs = [Pair.model_validate(row) for row in prepared_rows(data_directory, "pairs.jsonl")]
     labelled = [LabelledRow.model_validate(row) for row in prepared_rows(data_directory, "labelled.jsonl")]
     heldout = [prompt for prompt in heldout_prompts(data_directory) if prompt.part == "heldout"]
     test = {prompt.cluster for prompt in heldout if prompt.half == "test"}
+    labels = Counter(row.desirable for row in labelled)
     traits = DataTraits(
         languages=_languages_of_pairs(pairs) if pairs else _languages_of_labelled(labelled),
         baselines=baseline_accuracies(pairs, heldout, test),
+        benchmarks=compared_with_prepared(pairs, [] if pairs else labelled, tasks, root),
+        balances=[] if pairs else [label_balance(weighed, labels) for weighed in weights],
         notices=[],
     )
     return traits.model_copy(update={"notices": list(_notices(traits))})
@@ -34,6 +43,9 @@ def _notices(traits: DataTraits) -> Iterator[str]:
     if traits.baselines and traits.baselines[0].heldout > EXPLOITABLE:
         best = traits.baselines[0]
         yield f"“{best.rule}” alone picks the chosen answer of {100 * best.heldout:.0f} % of the held-out pairs"
+    if traits.benchmarks.overlaps:
+        yield f"{traits.benchmarks.overlaps:,} benchmark documents share 13 words with rows that are trained on"
+    yield from (balance_text(balance) for balance in traits.balances if not is_published(balance))
     chosen, rejected = (_commonest(found) for found in (traits.languages.chosen, traits.languages.rejected))
     if UNDETERMINED not in (chosen, rejected) and chosen != rejected:
         yield f"chosen answers are mostly in {chosen}, rejected ones in {rejected}: the language alone can be learnt"

@@ -11,7 +11,7 @@ from prefsweep.pairing import MetricComparison
 from prefsweep.statistics import ALPHA, Interval, least_p_value, prompts_to_resolve
 from prefsweep.wording import amount, count, difference_text, probability, sample_text, signed, value_text
 
-Verdict = Literal["better", "worse", "not resolved", "reference", "failed", "not finished"]
+Verdict = Literal["better", "worse", "not resolved", "reference", "failed", "stopped", "not finished"]
 
 SEED_AGREEMENT = 0.8
 SEEDS_FOR_A_METHOD = 5
@@ -30,6 +30,8 @@ class Evidence:
     finished: int
     failed: int
     planned: int
+    stopped: str | None = None
+    """Why screening stopped it, if it did."""
 
 
 def decide(evidence: Evidence) -> tuple[Verdict, str]:
@@ -42,6 +44,8 @@ def _decide(evidence: Evidence) -> tuple[Verdict, str]:
     unit, primary = evidence.metric.unit, evidence.primary
     if evidence.finished == 0 and evidence.failed:
         return "failed", f"{evidence.failed} of {count(evidence.planned, 'run')} failed and none finished"
+    if evidence.stopped:
+        return "stopped", evidence.stopped
     if evidence.finished == 0:
         return "not finished", f"none of {count(evidence.planned, 'run')} has finished"
     if primary is None:
@@ -124,11 +128,17 @@ def what_would_resolve(evidence: Evidence) -> str:
     return ""
 
 
-def headline(label: str, choices: int, evidence: Evidence, base: MetricComparison | None) -> str:
-    """The top of the page: the recommended point, the best of `choices` on the development half."""
+def headline(label: str, choices: int, stopped: int, evidence: Evidence, base: MetricComparison | None) -> str:
+    """The top of the page: the recommended point, the best on the development half of `choices` and the `stopped`."""
     verdict, reason = _decide(evidence)
     metric = evidence.metric
-    best = f"the best of {choices:,} points on the development half" if choices > 1 else "the only point with results"
+    best = (
+        f"the best of {choices + stopped:,} points on the development half"
+        if choices + stopped > 1
+        else "the only point with results"
+    )
+    if stopped:
+        best += f" ({stopped:,} stopped early)"
     if verdict == "not resolved" or evidence.primary is None:
         sentences = [
             f"Not resolved. {label}, {best}: {reason}.",

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from evaluate import ROOT, absolute, task
-from prefsweep.benchmarks import check_benchmarks
+from prefsweep.benchmarks import check_benchmarks, compared_with_prepared
 from prefsweep.dataset import DatasetSpec
 from prefsweep.failures import StageError
+from prefsweep.records.data import LabelledRow, Pair
 from prefsweep.splitting import cluster_of, held_out_clusters
-from prefsweep.tasks import task_documents
+from prefsweep.tasks import is_elsewhere, task_documents
 
 WORDS = "the old lighthouse keeper counted seven ships before the storm reached his harbour"
 
@@ -28,7 +29,7 @@ def check(folder: Path, rows: list[dict[str, Any]], documents: str, **keys: Any)
     (folder / "documents.json").write_text(documents)
     (folder / "own.yaml").write_text("dataset_path: json\ndataset_kwargs: {data_files: documents.json}\n")
     spec = DatasetSpec(name="rows", path=folder / "rows.jsonl", **keys)
-    check_benchmarks(spec, folder, [folder / "own.yaml"], folder)
+    check_benchmarks(spec, folder, [str(folder / "own.yaml")], folder)
 
 
 def test_overlaps_are_listed_by_document_and_row(tmp_path: Path) -> None:
@@ -51,6 +52,41 @@ def test_rejected_answers_and_held_out_rows_do_not_leak(tmp_path: Path) -> None:
     reserved = held_out_clusters(clusters.values(), 0.5)
     kept = [row(prompt) for prompt in prompts if WORDS not in prompt or clusters[prompt] in reserved]
     check(tmp_path, kept, json.dumps({"q": WORDS}), heldout_fraction=len(reserved) / len(kept))
+
+
+def test_what_was_compared_with_the_rows_trained_on_is_recorded(tmp_path: Path) -> None:
+    documents = [{"q": f"Really: {WORDS}"}, {"q": "none"}, {"q": WORDS[::-1]}]
+    (tmp_path / "own.jsonl").write_text("".join(json.dumps(document) + "\n" for document in documents))
+    (tmp_path / "own.yaml").write_text("dataset_path: json\ndataset_kwargs: {data_files: own.jsonl}\n")
+    (tmp_path / "rows.yaml").write_text("dataset_path: json\n")
+    tasks = [str(tmp_path / "own.yaml"), str(tmp_path / "rows.yaml"), "truthfulqa_mc2"]
+    pairs = [
+        Pair(id=str(n), cluster=str(n), messages=[{"role": "user", "content": text}], chosen="a", rejected=WORDS)
+        for n, text in enumerate(("Why?", f"So: {WORDS}"))
+    ]
+    found = compared_with_prepared(pairs, [], tasks, tmp_path)
+    assert [(file.name, file.bytes > 0) for file in found.files] == [("own.jsonl", True)]
+    assert (found.documents, found.overlaps, found.not_compared) == (3, 1, ["truthfulqa_mc2"])
+    assert found.listed == [f"{tmp_path}/own.jsonl:1 shares 13 words with the prompt of row 1"]
+    assert compared_with_prepared(pairs[:1], [], tasks, tmp_path).overlaps == 0
+    for desirable, overlaps in ((True, 1), (False, 0)):
+        labelled = LabelledRow(id="1", cluster="1", messages=pairs[0].messages, answer=WORDS, desirable=desirable)
+        assert compared_with_prepared([], [labelled], tasks, tmp_path).overlaps == overlaps
+
+
+@pytest.mark.parametrize(
+    ("given", "elsewhere"),
+    [
+        ("dataset_path: json", False),
+        ("dataset_path: owner/name", True),
+        ("dataset_path: json\ndataset_kwargs: {data_files: a.jsonl}", False),
+        ('dataset_path: json\ndataset_kwargs: {data_files: "https://example.org/d.jsonl"}', True),
+    ],
+)
+def test_where_a_tasks_documents_are(tmp_path: Path, given: str, elsewhere: bool) -> None:
+    (tmp_path / "t.yaml").write_text(f"task: t\n{given}\n")
+    assert is_elsewhere(str(tmp_path / "t.yaml")) is elsewhere
+    assert is_elsewhere("arc_easy")
 
 
 def test_documents_that_cannot_be_read_are_named(tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from compare import compared
+from prefsweep.balance import label_balance
 from prefsweep.comparison import Comparison
 from prefsweep.data_charts import length_figure, rule_figure, stronger_rules
 from prefsweep.data_section import data_section, unbeaten_rule
 from prefsweep.palette import method_colours
 from prefsweep.records.audit import DuplicateRows
-from prefsweep.records.traits import BaselineAccuracy
+from prefsweep.records.traits import BaselineAccuracy, LabelWeights
 from prefsweep.results import StudyResults, read_study
 from tests.example_study import Shape, build_study
 
@@ -47,6 +48,8 @@ def test_what_happened_to_the_rows_is_said(example: tuple[StudyResults, Comparis
         "1 exactly, 1 nearly; all were kept",
         "1 held-out row had to go for that",
         "no method sees the 8 rows (4.8 %) beyond",
+        "12 benchmark documents (benchmarks/own.jsonl) held against the rows that were trained on: none shares",
+        "Not compared with training, because their documents are on a hub: truthfulqa_mc2.",
     ):
         assert expected in text
 
@@ -59,6 +62,23 @@ def test_labelled_rows_are_described_as_such(example: tuple[StudyResults, Compar
     assert "right for 75 %" in text
     captions = [table["caption"] for table in data_section(labelled, comparison)["tables"]]
     assert captions == ["Rows", "Length of answers", "Languages in a sample of 160 training rows"]
+
+
+def test_overlaps_and_label_balance_are_said(example: tuple[StudyResults, Comparison]) -> None:
+    study, comparison = example
+    assert study.traits is not None
+    shared = {"overlaps": 2, "listed": ["own.jsonl:3 shares 13 words with the prompt of row ab"], "not_compared": []}
+    weights = LabelWeights(method="kto", desirable=1, undesirable=1, published=(1, 4 / 3), source="KTO")
+    changed_traits = study.traits.model_copy(
+        update={
+            "benchmarks": study.traits.benchmarks.model_copy(update=shared),
+            "balances": [label_balance(weights, {True: 30, False: 40})],
+        }
+    )
+    text = sentences(replace(study, traits=changed_traits), comparison)
+    assert "2 share 13 words in a row with one (own.jsonl:3 shares 13 words with the prompt of row ab)." in text
+    assert "on a hub" not in text
+    assert "is 0.75 with 30 desirable and 40 undesirable rows, outside the published 1–1.33 (KTO)." in text
 
 
 def test_a_rule_that_no_method_beats_is_said(example: tuple[StudyResults, Comparison]) -> None:

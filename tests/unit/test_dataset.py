@@ -93,6 +93,16 @@ def test_relative_paths_become_absolute_and_survive_json(tmp_path: Path) -> None
         ({"path": "x.jsonl", "scored": {"rejected": "best"}}, ("scored", "rejected"), "'worst' or 'random'"),
         ({"path": "x.jsonl", "policies": {"equal": "drop"}}, ("policies", "equal", "[key]"), "'equal_answers'"),
         ({"path": "x.jsonl", "policies": {"empty_text": "skip"}}, ("policies", "empty_text"), "'error' or 'drop'"),
+        (
+            {"path": "x.jsonl", "columns": {"prompt": "a", "choosen": "b"}},
+            ("columns",),
+            "'choosen'; did you mean 'chosen'",
+        ),
+        (
+            {"path": "x.jsonl", "columns": {"good": "b"}},
+            ("columns",),
+            "columns: no format reads a column 'good'; allowed",
+        ),
         ({"path": "folder", "heldout": "folder"}, ("heldout",), "is a folder; name a file"),
         ({"path": "pipe"}, ("path",), "is a pipe or device; name a file"),
     ],

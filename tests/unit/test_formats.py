@@ -208,6 +208,14 @@ def test_a_faulty_first_row_does_not_hide_the_format(tmp_path: Path) -> None:
             "columns: {prompt: …",
         ),
         (
+            {"prompt": "a", "good": "b", "bad": "c"},
+            "the nearest is TRL standard: prompt (text), chosen (text), rejected (text); "
+            "here chosen is missing and rejected is missing",
+            "columns: {prompt: …, chosen: …, rejected: …}",
+        ),
+        ({"question": "a", "reply": "b", "thumbs_up": True}, "the nearest is TRL labelled: prompt (text)", "label: …}"),
+        ({"prompt": "a", "answers": [{"response": "b"}]}, "the nearest is scored completions", "completions: …}"),
+        (
             {"messages": [user("Hi?"), assistant("Hello.")], "score": 3},
             "here rejected_response is missing",
             "docs/formats.md",

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from catalogue import PAGE, page_text
+from prefsweep.balance import is_published, label_balance, label_weights
 from prefsweep.methods import load_method, load_methods
+from prefsweep.plan import Point
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "config" / "methods"
 METHODS = load_methods(DIRECTORY)
@@ -43,8 +45,13 @@ def test_ktos_weights_follow_from_the_labels(desirable: int, undesirable: int, w
     assert balance is not None
     labels = {True: desirable, False: undesirable}
     assert balance.weights(labels) == weights
-    ratio = balance.ratio({"desirable_weight": 1.0, "undesirable_weight": 1.0} | weights, labels)
-    assert 1 <= ratio <= 4 / 3 + 1e-3
+    settings = {"desirable_weight": 1.0, "undesirable_weight": 1.0} | weights
+    point = Point(id="kto-1", method="kto", label="kto", settings=settings, objective="")
+    (weighed,) = label_weights([point, point], METHODS)
+    found = label_balance(weighed, labels)
+    assert found.ratio == settings["desirable_weight"] * desirable / (settings["undesirable_weight"] * undesirable)
+    assert is_published(found)
+    assert not is_published(label_balance(weighed, {True: desirable, False: 2 * undesirable}))
 
 
 def test_first_losses_are_those_of_an_adapter_that_changes_nothing() -> None:

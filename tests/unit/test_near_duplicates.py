@@ -42,6 +42,20 @@ def test_what_is_similar_is_found_and_nothing_else() -> None:
     assert 20 < len(expected) < 60
 
 
+@pytest.mark.parametrize(("changed", "together"), [(1, True), (10, True), (18, False), (40, False)])
+def test_long_texts_are_told_apart_with_and_without_their_shingles(changed: int, together: bool) -> None:
+    """Far from the threshold signatures decide, near it whole texts: both as the definition does."""
+    chance = random.Random(7)
+    for _ in range(20):
+        text = "".join(chance.choice("abcdefghijklmnopqrstuvwxyz ") for _ in range(600))
+        letters = list(text)
+        for place in range(changed):
+            letters[place * (len(text) // changed)] = "#"
+        other = "".join(letters)
+        assert (similarity(text, other) >= SIMILAR) is together
+        assert (groups([text, other]) == [0, 0]) is together
+
+
 def test_a_group_is_named_by_its_first_text() -> None:
     text = sentence(random.Random(2))
     assert groups([sentence(random.Random(3)), text, text + " too", "x", text + " too also"]) == [0, 1, 1, 3, 1]

@@ -70,6 +70,33 @@ def test_gpus_that_have_nothing_to_share_are_refused(places: Places, more: str, 
         plan(places, more=more, rows=PAIRS[:30])
 
 
+def test_every_rung_of_every_point_is_planned_with_the_first_seed(places: Places) -> None:
+    more = "seeds: [4, 5]\ntrain: {batch_size: 4}\nsearch: {halving: {start: 0.25, rungs: 2}}\n"
+    found = plan(places, "{dpo: {beta: [0.1, 0.2]}}", more, PAIRS[:30])
+    points = [point.id for point in found.points if point.method == "dpo"]
+    assert [run.id for run in found.screening] == [f"{point}/seed-4/rung-{n}" for point in points for n in (1, 2)]
+    assert [run.estimate.steps for run in found.screening] == [2, 2] * 2
+    assert [found.last_step(run.id, 8) for run in (*found.screening[:2], found.runs[-1])] == [2, 4, 8]
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        (
+            "{batch_size: 30}",
+            r"study.yaml:\d+: search.halving: dpo-\w+ has 1 step, so that its rungs would end at 1 and 1",
+        ),
+        (
+            "{deepspeed: zero2, gpus: 2}",
+            r"study.yaml:\d+: search.halving: runs with train.deepspeed cannot be continued",
+        ),
+    ],
+)
+def test_rungs_that_cannot_be_are_refused(places: Places, train: str, message: str) -> None:
+    with pytest.raises(StudyError, match=message):
+        plan(places, more=f"train: {train}\nsearch: {{halving: {{}}}}\n", rows=PAIRS[:30])
+
+
 def test_the_base_needs_one_seed_unless_answers_are_sampled(places: Places) -> None:
     def base_seeds(more: str) -> list[int]:
         return [run.seed for run in plan(places, more=more, rows=PAIRS[:30]).runs if run.id.startswith("base")]

@@ -201,7 +201,7 @@ def test_labelled_rows_alone_are_held_out_by_prompt(tmp_path: Path, model: Path)
     rows = [labelled(f"question {n}", f"answer {m}", m > 0) for n in range(10) for m in range(n % 3 + 1)]
     audit = prepared(tmp_path, spec_of(tmp_path, rows, heldout_fraction=0.4), model)
     pairs, labels, heldout = rows_of(tmp_path)
-    assert (pairs, traits_of(tmp_path / "data").baselines) == ([], [])
+    assert (pairs, traits_of(tmp_path / "data", [], ROOT, []).baselines) == ([], [])
     assert audit.content == "labelled"
     assert len(heldout) == len({row.cluster for row in heldout}) == 4
     assert not {row.cluster for row in labels} & {row.cluster for row in heldout}
@@ -213,6 +213,21 @@ def test_labelled_rows_alone_are_held_out_by_prompt(tmp_path: Path, model: Path)
     ]
     assert sorted(row["messages"][-1]["content"] for row in written) == sorted(answers)
     assert all(row["label"] is (row["messages"][-1]["content"] != "answer 0") for row in written)
+
+
+def test_nearly_equal_prompts_that_are_held_out_share_a_half_and_keep_their_answers(
+    tmp_path: Path, model: Path
+) -> None:
+    asked = "Could you tell me how the old lighthouse of our harbour was painted"
+    rows = [labelled(f"question {n}", "yes", n > 2) for n in range(6)]
+    write(tmp_path / "heldout.jsonl", [pair(f"{asked}{end}") for end in (" red", " in red", " or")] + [pair("other")])
+    audit = prepared(tmp_path, spec_of(tmp_path, rows, heldout=tmp_path / "heldout.jsonl"), model)
+    heldout = rows_of(tmp_path)[2]
+    assert (len(heldout), audit.heldout_joined_prompts) == (4, 2)
+    assert sorted(half.prompts for half in audit.halves.values()) == [1, 1]
+    assert len({(row.cluster, row.half) for row in heldout}) == 2
+    assert "2 held-out prompts nearly repeat another; statistics count them as one" in audit.notices
+    assert not any("share the prompt" in notice for notice in audit.notices)
 
 
 def test_prepared_files_that_changed_are_refused(tmp_path: Path, model: Path) -> None:
@@ -290,7 +305,7 @@ def test_trivial_baselines_of_length(tmp_path: Path, model: Path) -> None:
     ]
     spec = spec_of(tmp_path, [pair("a"), pair("b")], heldout=write(tmp_path / "h.jsonl", heldout))
     audit = prepared(tmp_path, spec, model)
-    rules = traits_of(tmp_path / "data").baselines
+    rules = traits_of(tmp_path / "data", [], ROOT, []).baselines
     assert {rule.rule: rule.heldout for rule in rules}["the longer answer"] == (1 + 0.5 + 0 + 1) / 4
     assert audit.heldout_lengths.chosen_characters is not None
     assert audit.heldout_lengths.chosen_tokens is not None
@@ -353,6 +368,30 @@ def test_templates_and_short_prompts_are_no_overlap() -> None:
     assert overlapping(template[:10], [f"{LONG} other"]) == {0: 0}
     assert overlapping(["one two three"], ["one two three"]) == {}
     assert overlapping(["我最近感觉口渴腹部剧痛头晕目眩"], ["因为我最近感觉口渴，腹部剧痛，头晕目眩"]) == {0: 0}
+
+
+HAN, KANA = "我最近感觉口渴腹部剧痛头晕", "さいきんのどがかわいておな"
+THAI = "ช่วยอธิบายวิธีทำอาหารไทยง่ายๆที่บ้านให้หน่อยครับผมนะ"
+BURMESE = "ခေါက်ဆွဲကြော်နည်းကိုအသေးစိတ်ရှင်းပြပေးပါခင်ဗျာကျေးဇူး"
+
+
+@pytest.mark.parametrize(
+    ("shared", "overlap"),
+    [
+        *(
+            (text[:length], length == 13)
+            for text in (HAN, KANA, HAN.replace("我", "\U00020000"))
+            for length in (12, 13)
+        ),
+        *((text[:length], length == 52) for text in (THAI, BURMESE) for length in (51, 52)),
+        *((f"one two {THAI[:length]}", length == 44) for length in (43, 44)),
+    ],
+)
+def test_scripts_without_spaces_have_words_too(shared: str, overlap: bool) -> None:
+    """Whatever stands around the shared words, with no space between."""
+    before, after = ("so ", "ก") if " " in shared else ("说", "写")
+    found = overlapping([f"{before}{shared}{after}"], [f"{before * 3}x {shared}ข"])
+    assert found == ({0: 0} if overlap else {})
 
 
 def test_halves_differ_by_one_and_need_two() -> None:

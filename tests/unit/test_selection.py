@@ -51,7 +51,10 @@ def fate(rows: list[Row], keys: dict[str, Any]) -> Any:
         selection = selected(rows, **keys)
     except StageError as error:
         return str(error)
-    sides = [({entry.id for entry in side.entries}, side.dropped) for side in (selection.training, selection.heldout)]
+    sides = [
+        ({(entry.id, entry.cluster) for entry in side.entries}, side.dropped)
+        for side in (selection.training, selection.heldout)
+    ]
     assert not selection.training.clusters & selection.heldout.clusters
     assert halves_of(selection.heldout.clusters).keys() == selection.heldout.clusters
     return sides, halves_of(selection.heldout.clusters), selection.duplicates
@@ -94,3 +97,32 @@ def test_what_many_prompts_share_is_a_template() -> None:
     found = selected(rows, heldout_fraction=0.2)
     assert len(found.heldout.entries) == 8
     assert not found.heldout.dropped
+
+
+def joined(prompts: list[str], trained: list[str]) -> list[str]:
+    """Clusters of held-out prompts once those that nearly repeat another have joined it, in the order of `prompts`."""
+    training, heldout = (entries_of([(prompt, "yes", None) for prompt in side]) for side in (trained, prompts))
+    spec = DatasetSpec(name="x", path=Path("rows.jsonl"))
+    lengths = {entry.id: 1 for entry in (*training, *heldout)}
+    found = select(Entries("pairs", training, heldout, [], [], {}), spec, lengths, max_length=60)
+    assert len(found.joined) == len(prompts) - len(found.heldout.clusters)
+    clusters = {entry.example.messages[0]["content"]: entry.cluster for entry in found.heldout.entries}
+    return [clusters[prompt] for prompt in prompts]
+
+
+def test_held_out_prompts_that_are_nearly_the_same_count_as_one() -> None:
+    prompts = [f"{LONG} today", "question", f"{LONG} to-day", "task"]
+    found = joined(prompts, ["something else"])
+    assert found[0] == found[2] == min(map(cluster, (prompts[0], prompts[2])))
+    assert [found[1], found[3]] == [cluster("question"), cluster("task")]
+    assert joined(prompts[::-1], ["something else"]) == found[::-1]
+
+
+def test_held_out_prompts_of_a_template_stay_apart() -> None:
+    many = [f"{LONG} {n:03}" for n in range(11)]
+    assert joined(many, ["something else"]) == list(map(cluster, many))
+    assert joined(["q", f"{LONG} x", f"{LONG} y"], many) == list(map(cluster, ["q", f"{LONG} x", f"{LONG} y"]))
+
+
+def cluster(prompt: str) -> str:
+    return cluster_of([{"role": "user", "content": prompt}])

@@ -1,8 +1,8 @@
 """Stands in for the Python of an engine's environment: the same commands, records of the right form, in milliseconds.
 
 Only the workflow's behaviour is tested with it; nothing it writes is ever published. The environment variable
-STUB_FAIL names methods whose training fails, STUB_GREEDY those whose training takes 1.5 GB of memory, STUB_SECONDS says
-how long a training lasts.
+STUB_FAIL names methods whose training fails (STUB_FAIL_RUN one of them, as `method:part of a run's id`), STUB_GREEDY
+those whose training takes 1.5 GB of memory, STUB_SECONDS says how long a training lasts.
 """
 
 import json
@@ -13,6 +13,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from prefsweep.checkpoints import rung_to_continue
 from prefsweep.failures import StageError, recorded
 from prefsweep.files import write_json, write_jsonl
 from prefsweep.metrics import PREFERENCE_TASK
@@ -30,6 +31,7 @@ def main(script: str, arguments: list[str]) -> None:
     parser = ArgumentParser()
     for option in ("plan", "run", "model", "data", "output", "models-dir"):
         parser.add_argument(f"--{option}")
+    parser.add_argument("--start", type=Path, nargs="?")
     options, _ = parser.parse_known_args(arguments)
     if script == "fetch":
         fetch_model(load_model_spec(json.loads(options.model), Path()), Path(options.models_dir), None)
@@ -42,7 +44,10 @@ def main(script: str, arguments: list[str]) -> None:
 def train(options: Namespace, directory: Path) -> None:
     plan = Plan.read(Path(options.plan))
     point = plan.point_of(options.run)
-    if point.method in os.environ.get("STUB_FAIL", "").split():
+    rung_to_continue(options.start, Path(options.plan).parent)
+    method, _, part = os.environ.get("STUB_FAIL_RUN", "none:").partition(":")
+    failing = [*os.environ.get("STUB_FAIL", "").split(), *([method] if part in options.run else [])]
+    if point.method in failing:
         raise StageError("nan", "step 7: the loss is nan")
     write_json(directory / "run.json", circumstances(plan, options.run))
     taken = bytearray(1_500_000_000 if point.method in os.environ.get("STUB_GREEDY", "").split() else 0)
@@ -62,7 +67,7 @@ def merge(options: Namespace, directory: Path) -> None:
 def measure(options: Namespace, directory: Path) -> None:
     plan = Plan.read(Path(options.plan))
     run, point = plan.run(options.run), plan.point_of(options.run)
-    prompts = heldout_prompts(Path(options.data))
+    prompts = heldout_prompts(Path(options.data), options.run)
     generations = [example.generation(prompt, point.method, chance(options), SHAPE) for prompt in prompts]
     write_jsonl(directory / "generations.jsonl", [row.model_dump() for row in generations])
     example.throughput(run, chance(options)).write(directory / "throughput.json")

@@ -76,6 +76,19 @@ def test_a_method_file_concerns_its_method_alone(project: Project) -> None:
     assert project.jobs() == WHOLE_RUN | REPORT
 
 
+def test_a_tasks_own_documents_are_held_against_the_rows_and_retrain_nothing(project: Project) -> None:
+    (project.directory / "own.jsonl").write_text('{"q": "Who counted the ships?"}\n')
+    task = "task: own\ndataset_path: json\ntest_split: test\ndataset_kwargs: {data_files: {test: own.jsonl}}\n"
+    (project.directory / "config/tasks/own.yaml").write_text(task)
+    tasks = "evaluate: {tasks: [preference-accuracy, held-out-perplexity, own]}\n"
+    project.edit("study.yaml", "device: cpu", f"device: cpu\n{tasks}")
+    assert project.jobs() == {"describe": 1, "measure": 6, "score": 6} | REPORT
+    assert project.snakemake("--until", "describe").returncode == 0
+    assert '"documents": 1,' in (project.study / "data" / "traits.json").read_text()
+    (project.directory / "own.jsonl").write_text('{"q": "Who counted the boats?"}\n')
+    assert project.jobs() == {"describe": 1, "measure": 6, "score": 6} | REPORT
+
+
 def test_generation_settings_do_not_retrain(project: Project) -> None:
     with (project.directory / "study.yaml").open("a") as stream:
         stream.write("generate: {max_tokens: 32}\n")

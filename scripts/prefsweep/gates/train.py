@@ -9,13 +9,13 @@ _FIRST_LOSS_TOLERANCE = {"float32": 1e-3, "bfloat16": 2e-2}
 """Of losses up to 1, and as a share of larger ones: IPO's and SPPO's are squares."""
 
 
-def check_rows(counts: Mapping[str, int], expected: Collection[str], epochs: int) -> None:
+def check_rows(counts: Mapping[str, int], expected: Collection[str], epochs: int, *, whole: bool = True) -> None:
     """Before an adapter counts: every prepared row was trained on in every epoch, and no other ever.
 
-    A row can have been used more often: to fill the last batch of an epoch on several GPUs. Raises StageError("data")
-    that names rows.
+    A row can have been used more often: to fill the last batch of an epoch on several GPUs. Of a run that ends at a
+    rung, which is no `whole` one, only the latter can be asked. Raises StageError("data") that names rows.
     """
-    missed = sorted(name for name in expected if counts.get(name, 0) < epochs)
+    missed = sorted(name for name in expected if counts.get(name, 0) < epochs) if whole else []
     strange = sorted(counts.keys() - set(expected))
     for names, what in ((missed, f"were not trained on in each of {epochs} epochs"), (strange, "were never prepared")):
         if names:

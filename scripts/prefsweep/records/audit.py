@@ -44,6 +44,7 @@ class HalfCount(Record):
 
     rows: int
     prompts: int
+    """Those that nearly repeat one another count as one."""
 
 
 class DuplicateRows(Record):
@@ -100,6 +101,8 @@ class DataAudit(Record):
     heldout_rows_in: int
     heldout_rows: int
     heldout_dropped: dict[str, int]
+    heldout_joined_prompts: int
+    """Held-out prompts that nearly repeat another one: statistics count both as one, in the same half."""
     halves: dict[Half, HalfCount]
     showcase_prompts: int
     duplicates: DuplicateRows

@@ -1,6 +1,9 @@
 """What `train` hands on: the manifest of an adapter and the history of its fit."""
 
+from collections import Counter
 from pathlib import Path
+
+from pydantic import Field
 
 from prefsweep.memory import MemoryKind
 from prefsweep.records.base import FileHash, Record
@@ -45,6 +48,22 @@ class Fit(Record):
     """Of the GPU, or on the CPU the process, that took most."""
     memory_kind: MemoryKind
 
+    def after(self, earlier: "Fit | None") -> "Fit":
+        """The whole run, of which this is what came after `earlier`."""
+        if earlier is None:
+            return self
+        counts = Counter(earlier.row_counts) + Counter(self.row_counts)
+        return self.model_copy(
+            update={
+                "row_counts": dict(counts),
+                "sequences": earlier.sequences + self.sequences,
+                "tokens": (earlier.tokens or 0) + (self.tokens or 0) or None,
+                "history": [*earlier.history, *self.history],
+                "seconds": earlier.seconds + self.seconds,
+                "peak_memory_bytes": max(earlier.peak_memory_bytes, self.peak_memory_bytes),
+            }
+        )
+
 
 class TrainRecord(Record):
     """`train.json`: the manifest of one adapter."""
@@ -67,6 +86,10 @@ class TrainRecord(Record):
     expected_first_loss: float | None
     """What theory gives for the untrained adapter (DPO: ln 2; KTO: half the weight); None: depends on the data."""
     history: list[TrainStep]
+    continued_from_step: int = 0
+    """What came before was trained by the run's earlier rungs; times and all other figures here are of the whole."""
+    checkpoint: list[FileHash] = Field([])
+    """From which a run that ends at a rung can be continued, bit for bit."""
     train_seconds: float
     """The optimisation loop alone."""
     total_seconds: float

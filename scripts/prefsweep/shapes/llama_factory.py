@@ -9,6 +9,8 @@ from prefsweep.rows import RowProblem
 
 LABELS = ("kto_tag", "label")
 """Headings of a label: LLaMA-Factory's, and the one that ratings become."""
+OPTIONAL = ("input", "history")
+"""Headings an instruction may have beside its own."""
 
 
 def _conversation_pair(line: int, row: dict[str, Any]) -> Example:

@@ -57,5 +57,6 @@ bench-validate: develop ## a million rows checked on one core
 locks: ## resolve envs/*/*.in again
 	$(WORKFLOW)/python scripts/lock.py
 
-schema: develop ## write config/study.schema.json from the typed study
+schema: develop ## write config/study.schema.json from the typed study, and the tables of docs/methods.md
 	$(DEVELOP)/python scripts/schema.py
+	$(DEVELOP)/python scripts/catalogue.py

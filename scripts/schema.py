@@ -1,7 +1,9 @@
 """Write what follows from the typed study: config/study.schema.json for editors, docs/study-keys.md for people."""
 
 import json
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from prefsweep.files import write_text
 from prefsweep.key_tables import key_tables
@@ -22,13 +24,39 @@ scalar is fixed, a range is swept or drawn from; a method may have every key of 
 
 def schema_text() -> str:
     """The schema of a study file with this catalogue of methods."""
-    schema = study_model(load_methods(ROOT / "config" / "methods")).model_json_schema()
-    return json.dumps(schema | {"title": "A prefsweep study"}, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(_said_once(_schema()), indent=2, ensure_ascii=False) + "\n"
 
 
 def tables_text() -> str:
     """The reference of the same schema."""
-    return _ABOUT + key_tables(json.loads(schema_text()))
+    return _ABOUT + key_tables(_schema())
+
+
+def _schema() -> dict[str, Any]:
+    catalogue = load_methods(ROOT / "config" / "methods")
+    return study_model(catalogue).model_json_schema() | {"title": "A prefsweep study"}
+
+
+def _said_once(schema: dict[str, Any]) -> dict[str, Any]:
+    """The same schema, with keys that many sections have in common described in one place instead of in each.
+
+    A key has several forms: where it is swept, where it has one value, where methods mean different things by it.
+    """
+    definitions = schema["$defs"]
+    sections = [section["properties"] for section in definitions.values() if "properties" in section]
+    texts = Counter((name, json.dumps(about)) for section in sections for name, about in section.items())
+    forms: Counter[str] = Counter()
+    shared: dict[tuple[str, str], str] = {}
+    for (name, text), uses in texts.items():
+        if uses > 2:
+            shared[name, text] = f"{name}-{forms[name]}" if forms[name] else name
+            forms[name] += 1
+    for section in sections:
+        for name, about in section.items():
+            if place := shared.get((name, json.dumps(about))):
+                section[name] = {"$ref": f"#/$defs/{place}"}
+    said = {place: json.loads(text) for (_, text), place in shared.items()}
+    return schema | {"$defs": definitions | said}
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from prefsweep.provenance import circumstances, installed_versions
 from prefsweep.records.base import hashed_files, read_document
 from prefsweep.records.train import TrainRecord
 from prefsweep.swift_settings import as_arguments, expected_steps, swift_settings
+from prefsweep.tracking import FOLDER, tracking_environment
 from prefsweep.training_rows import write_heldout_rows, write_training_rows, written_ids
 
 
@@ -49,7 +50,10 @@ def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
     method = load_method(options.method)
     checkpoint = checkpoint_of(options)
     work = options.output.resolve() / "training"
-    shutil.rmtree(work, ignore_errors=True)
+    tracking = options.output.resolve() / FOLDER
+    for folder in (work, *([] if checkpoint else [tracking])):
+        shutil.rmtree(folder, ignore_errors=True)
+    tracking.mkdir(parents=True, exist_ok=True)
     rows = write_training_rows(method.data, options.data, work / "rows.jsonl")
     settings = swift_settings(
         method,
@@ -61,6 +65,7 @@ def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
         rows=rows,
         heldout=write_heldout_rows(method.data, options.data, work / "heldout.jsonl"),
         output=work / "checkpoints",
+        tracking=tracking,
         device=plan.device,
     )
     if checkpoint:
@@ -103,6 +108,7 @@ def train_and_check(
         work,
         processes=point.settings["gpus"],
         threads=options.threads,
+        environment=tracking_environment(options.output.resolve() / FOLDER),
         until=last if last < whole else None,
     ).after(earlier)
     check_rows(fitted.row_counts, expected_ids, point.settings["epochs"], whole=last == whole)

@@ -5,7 +5,7 @@ The job itself stays small and outside the engine, so that it lives to say what 
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -26,18 +26,25 @@ class Trouble(Record):
 
 
 def fit(
-    trainer: Path, settings: Path, directory: Path, *, processes: int, threads: int, until: int | None = None
+    trainer: Path,
+    settings: Path,
+    directory: Path,
+    *,
+    processes: int,
+    threads: int,
+    environment: Mapping[str, str],
+    until: int | None = None,
 ) -> Fit:
     """Run `trainer` (scripts/fit.py) on a settings file, in so many processes, which share `threads`.
 
-    It ends after step `until`, if one is given. Raises StageError with the trainer's own words, or with what the signal
-    that ended it means.
+    `environment` is added to this process's. It ends after step `until`, if one is given. Raises StageError with the
+    trainer's own words, or with what the signal that ended it means.
     """
     command = [str(trainer), "--settings", str(settings), "--directory", str(directory)]
     command += ["--until", str(until)] if until else []
     # Threads that spin while they wait are 10 % faster alone, and several times slower beside any busy process.
-    environment = {"OMP_NUM_THREADS": str(max(1, threads // processes)), "OMP_WAIT_POLICY": "PASSIVE"}
-    with process_group([sys.executable, *_torchrun(processes), *command], environment) as process:
+    sharing = {"OMP_NUM_THREADS": str(max(1, threads // processes)), "OMP_WAIT_POLICY": "PASSIVE"}
+    with process_group([sys.executable, *_torchrun(processes), *command], {**environment, **sharing}) as process:
         status = process.wait()
     if (directory / _TROUBLE).exists():
         trouble = Trouble.read(directory / _TROUBLE)

@@ -5,6 +5,7 @@ from typing import Any
 
 from prefsweep.balance import balance_text, is_published, label_balance, label_weights
 from prefsweep.checking import DatasetCounts
+from prefsweep.engine_arguments import engine_notices
 from prefsweep.methods import Method
 from prefsweep.plan import BASE, Point
 from prefsweep.search import as_search
@@ -30,6 +31,7 @@ def plan_notices(
             notices.append(f"{name}: its space has {count} points, fewer than the {wanted} to be drawn: all are tried.")
     notices += counts.notices if counts else []
     notices += _of_labelled_data(methods, counts)
+    notices += engine_notices(trained)
     outside: dict[str, None] = {}
     for point in trained:
         outside |= dict.fromkeys(_outside_published(methods[point.method], point.settings))
@@ -39,12 +41,12 @@ def plan_notices(
 def _of_labelled_data(methods: dict[str, Method], counts: DatasetCounts | None) -> list[str]:
     if counts is None or counts.content == "pairs":
         return []
-    left_out = joined([name for name, method in methods.items() if method.data == "pairs"])
+    able = joined([name for name, method in methods.items() if method.data == "labelled"])
     desirable, undesirable = counts.labels[True], counts.labels[False]
     labels = f"{desirable:,} desirable, {undesirable:,} undesirable"
     notices = [
-        f"Rows are labelled one by one ({labels}): {left_out} are left out, because they learn from two answers to the "
-        "same prompt."
+        f"Rows are labelled one by one ({labels}): methods other than {able} are left out, because they learn from two "
+        "answers to the same prompt."
     ]
     if not counts.has_pairs:
         notices.append(
@@ -61,7 +63,15 @@ def _outside_published(method: Method, settings: dict[str, Any]) -> list[str]:
         if spec.published is not None
         for low, high in [spec.published]
         if not low <= settings[knob] <= high
-    ]
+    ] + _outside_lora_rates(method, settings)
+
+
+def _outside_lora_rates(method: Method, settings: dict[str, Any]) -> list[str]:
+    rate, (low, high) = settings["learning_rate"], method.learning_rate.published
+    if low <= rate <= high:
+        return []
+    source = method.learning_rate.source.strip()
+    return [f"{method.method}: learning_rate {rate:g} is outside {low:g}–{high:g}, the range for a LoRA: {source}."]
 
 
 def _unbalanced(points: list[Point], methods: dict[str, Method], counts: DatasetCounts | None) -> list[str]:

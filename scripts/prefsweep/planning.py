@@ -35,7 +35,14 @@ from prefsweep.search import halving_of
 from prefsweep.settings import JOBS_PER_GPU
 from prefsweep.study import StudyConfig, load_study
 from prefsweep.study_problems import StudyError
-from prefsweep.suitability import check_halving, check_methods, check_parallel, check_primary_metric, measurable_tasks
+from prefsweep.suitability import (
+    check_halving,
+    check_methods,
+    check_parallel,
+    check_primary_metric,
+    check_tracking,
+    measurable_tasks,
+)
 from prefsweep.sweep import Inputs, expand
 from prefsweep.yaml_file import YamlError, load_yaml
 
@@ -100,6 +107,7 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
     inputs = Inputs(f"{model.folder}@{model_revision(model)}", model.template, revision, device)
     points = expand(config, methods, inputs, counts.labels if counts else None)
     check_parallel(file, config, points, device)
+    check_tracking(file, points, device)
     tasks = measurable_tasks(file, config, counts)
     notices = plan_notices(config, points, methods, counts)
     generate = GenerateSettings(**config.generate.model_dump())

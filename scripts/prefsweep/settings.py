@@ -11,11 +11,13 @@ Sharding = Literal["zero1", "zero2", "zero3"]
 """Stages of ZeRO: the optimiser's states, also gradients, also weights."""
 
 
+ENGINE = "engine"
+"""The key of `train`, of a method and of a point's settings: further arguments of ms-swift, as one value."""
 JOBS_PER_GPU = "jobs_per_gpu"
 """The one key of `train` that is not swept and in no point: it changes when runs are done, not what they are."""
 PAIRED = "paired"
 """The key of `train` or a method that is no setting but holds settings whose values go together."""
-NOT_SWEPT = frozenset({JOBS_PER_GPU, PAIRED})
+NOT_SWEPT = frozenset({ENGINE, JOBS_PER_GPU, PAIRED})
 """Keys of `train` or a method that have no values to sweep."""
 METHOD = "method"
 """The key of an excluded point that is no setting."""
@@ -35,7 +37,7 @@ class TrainSettings(Strict):
         strict=True,
         gt=0,
         le=1,
-        description="Peak rate; a LoRA needs 10–100× the full fine-tuning rate.",
+        description="Peak rate; unset: the method's own for a LoRA, which is 10–100× that of full fine-tuning.",
     )
     lora_rank: int = Field(8, strict=True, ge=1, le=1024, description="Of the matrices that are trained.")
     lora_alpha: int = Field(

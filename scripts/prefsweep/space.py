@@ -118,6 +118,7 @@ def space_of(
     """
     defaults = {name: weights.get(name, knob.default) for name, knob in method.knobs.items()}
     defaults |= {name: field.default for name, field in TrainSettings.model_fields.items()}
+    defaults |= {"learning_rate": method.learning_rate.default}
     axes = {key: Axis((key,), ({key: value},)) for key, value in defaults.items()}
     for layer in (train, section):
         for axis in _written_axes(layer):

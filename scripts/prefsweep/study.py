@@ -10,9 +10,19 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag, ValidationError, create_model
 
 from prefsweep.contradictions import contradictions
+from prefsweep.engine_arguments import engine_model
 from prefsweep.methods import Knob, Method
 from prefsweep.search import Search, as_search
-from prefsweep.settings import JOBS_PER_GPU, METHOD, PAIRED, EvaluateConfig, GenerateConfig, Strict, TrainSettings
+from prefsweep.settings import (
+    ENGINE,
+    JOBS_PER_GPU,
+    METHOD,
+    PAIRED,
+    EvaluateConfig,
+    GenerateConfig,
+    Strict,
+    TrainSettings,
+)
 from prefsweep.study_problems import StudyError, described, problem
 from prefsweep.swept import distinct, distinct_values, swept
 from prefsweep.yaml_file import load_yaml, reread
@@ -50,6 +60,9 @@ def study_model(methods: dict[str, Method]) -> type[StudyConfig]:
     """The study file's model for a catalogue of methods: its knobs and bounds come from `config/methods/`."""
     train_values = _train_scalars()
     train_fields = _swept_fields(train_values)
+    passed_on = Field(None, description="Further arguments of ms-swift, passed on as they are (docs/engines.md).")
+    engine: Any = engine_model(methods)
+    train_fields |= {ENGINE: (engine | None, passed_on)}
     sections: dict[str, Any] = {}
     for name, method in methods.items():
         values = {knob: _knob_scalar(spec) for knob, spec in method.knobs.items()}
@@ -87,9 +100,9 @@ def _train_scalars() -> dict[str, _Scalar]:
 
 def _knob_scalar(knob: Knob) -> _Scalar:
     about = {"description": f"{knob.meaning} ({knob.source})", "default": knob.default}
-    bounds: dict[str, Any] = {"gt": knob.above, "ge": knob.at_least, "le": knob.at_most}
-    names = {"gt": "exclusiveMinimum", "ge": "minimum", "le": "maximum"}
-    schema = {"type": "number"} | {names[bound]: value for bound, value in bounds.items() if value is not None}
+    names = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
+    schema = {"type": "number"} | {names[bound]: value for bound, value in knob.bounds.items()}
+    bounds: dict[str, Any] = dict(knob.bounds)
     return Annotated[float, Field(strict=True, allow_inf_nan=False, **bounds)], schema | about
 
 

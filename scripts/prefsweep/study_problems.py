@@ -67,7 +67,8 @@ def _unknown(location: Location, model: type[BaseModel]) -> str:
     if close := get_close_matches(str(key), allowed, n=1):
         return f"unknown key; did you mean {close[0]!r}? Allowed here: {_listed(allowed)}"
     elsewhere = [".".join(map(str, found)) or "the top" for found, keys in _sections(model, ()) if key in keys]
-    hint = f"it is a key of {' and of '.join(elsewhere)}; " if elsewhere else ""
+    more = f" and of {len(elsewhere) - 2} more" * (len(elsewhere) > 2)
+    hint = f"it is a key of {' and of '.join(elsewhere[:2])}{more}; " if elsewhere else ""
     return f"unknown key; {hint}allowed here: {_listed(allowed)}"
 
 
@@ -86,7 +87,7 @@ def keys_at(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:
         field = model.model_fields.get(str(part))
         if field is not None:
             model = next(_models_in(field.annotation), next(_models_in(field.metadata), model))
-    return list(model.model_fields)
+    return [name for name, field in model.model_fields.items() if not field.exclude]
 
 
 def _sections(model: type[BaseModel], place: Location) -> Iterator[tuple[Location, set[str]]]:

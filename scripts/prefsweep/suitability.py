@@ -5,13 +5,17 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from prefsweep.checking import DatasetCounts
+from prefsweep.engine_arguments import own_arguments
+from prefsweep.environments import lock_of
 from prefsweep.methods import Method
 from prefsweep.metrics import METRICS, PREFERENCE_TASK
 from prefsweep.plan import BASE, Device, Point, Run
 from prefsweep.search import halving_of
+from prefsweep.settings import ENGINE
 from prefsweep.study import StudyConfig
 from prefsweep.study_problems import StudyError
 from prefsweep.swift_settings import check_batches
+from prefsweep.tracking import missing_integrations
 from prefsweep.wording import count, joined
 from prefsweep.yaml_file import load_yaml
 
@@ -28,10 +32,24 @@ def check_methods(file: Path, config: StudyConfig, methods: dict[str, Method], c
     chosen = [name for name in methods if name in config.methods.model_fields_set]
     need = [name for name in chosen if methods[name].data == "pairs"]
     if need:
-        able = joined([name for name, method in methods.items() if method.data == "labelled"])
+        labelled = [name for name, method in methods.items() if method.data == "labelled"]
+        able = joined([name for name in labelled if name in chosen] or labelled)
         why = "to learn they need two answers to the same prompt, and its rows have one answer and a label"
         where = f"{file}:{load_yaml(file).line_of(('methods',))}: methods"
         raise StudyError([f"{where}: {joined(need)} cannot train on this data: {why}. Keep {able} alone"])
+
+
+def check_tracking(file: Path, points: list[Point], device: Device) -> None:
+    """Training curves go to integrations that the train environment has. Raises StudyError with a line."""
+    document = load_yaml(file)
+    for point in points:
+        names = own_arguments(point.settings).get("report_to", [])
+        if missing := missing_integrations(names, lock_of("train", device)):
+            given = ("methods", point.method, ENGINE, "report_to")
+            place = given if given in document.lines else ("train", ENGINE, "report_to")
+            remedy = f"add it to envs/{device}/train.in and run `make locks`, or remove it"
+            where = f"{file}:{document.line_of(place)}: {'.'.join(place)}"
+            raise StudyError([f"{where}: {missing[0]} is not in the train environment; {remedy}"])
 
 
 def check_parallel(file: Path, config: StudyConfig, points: list[Point], device: Device) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from prefsweep.engine_arguments import passed_on
 from prefsweep.files import sha256_of_json
 from prefsweep.methods import Method
 from prefsweep.plan import BASE, Point
@@ -59,7 +60,9 @@ def _study_order(config: StudyConfig) -> list[str]:
 def _points(config: StudyConfig, method: Method, labels: Mapping[bool, int] | None) -> list[Values]:
     section = getattr(config.methods, method.method)
     weights = method.balance.weights(labels) if method.balance and labels else {}
-    return space_of(method, config.train, section, config.exclude, weights).points(as_search(config.search))
+    space = space_of(method, config.train, section, config.exclude, weights)
+    further = passed_on(config.train, section)
+    return [point | further for point in space.points(as_search(config.search))]
 
 
 def _identity(method: str, settings: dict[str, Any], inputs: Inputs) -> str:

@@ -4,14 +4,14 @@ Every default that would make methods differ unnoticed is set explicitly; `docs/
 against.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
+from prefsweep.engine_arguments import own_arguments
 from prefsweep.methods import Method
 from prefsweep.plan import Device
-
-_SMALLEST_KTO_BATCH = 4
-"""ms-swift estimates KTO's KL from mismatched answers within a forward pass; with fewer rows it sticks at zero."""
+from prefsweep.tracking import tracking_arguments
 
 
 def rows_per_step(method: Method, settings: dict[str, Any]) -> int:
@@ -35,11 +35,13 @@ def swift_settings(
     rows: Path,
     heldout: Path,
     output: Path,
+    tracking: Path,
     device: Device,
 ) -> dict[str, Any]:
     """The complete settings file of one run, ready for `swift rlhf FILE`.
 
-    `rows` and `heldout` are data files in ms-swift's own form, `output` the folder of the checkpoints."""
+    `rows` and `heldout` are data files in ms-swift's own form, `output` the folder of the checkpoints, `tracking` that
+    of training curves. Arguments that the study passes on come last: where they are allowed, they take precedence."""
     per_device = _rows_per_forward_pass(method, settings)
     accumulated = rows_per_step(method, settings) // (per_device * int(settings["gpus"]))
     return {
@@ -81,9 +83,10 @@ def swift_settings(
         "data_seed": seed,
         **_cadence(settings, per_device, heldout),
         **_parallel(settings, device),
-        "report_to": ["none"],
         "output_dir": str(output),
         "add_version": False,
+        **tracking_arguments(own_arguments(settings), tracking),
+        **own_arguments(settings),
     }
 
 
@@ -100,12 +103,11 @@ def check_batches(settings: dict[str, Any]) -> None:
 
 
 def _rows_per_forward_pass(method: Method, settings: dict[str, Any]) -> int:
-    batch = int(settings["batch_size"]) // int(settings["gpus"])
-    micro = int(settings["micro_batch_size"] or batch)
-    if method.data == "pairs":
-        return micro
-    rows = 2 * batch
-    smallest = max(2 * micro, min(_SMALLEST_KTO_BATCH, rows))
+    """Those of `micro_batch_size`, or the next larger part of the batch that has as many as the method needs."""
+    rows = rows_per_step(method, settings) // int(settings["gpus"])
+    rows_per_pair = rows_per_step(method, settings) // int(settings["batch_size"])
+    micro = settings["micro_batch_size"]
+    smallest = max(rows_per_pair * int(micro) if micro else rows, min(method.forward_rows, rows))
     return next(size for size in range(smallest, rows + 1) if rows % size == 0)
 
 
@@ -143,5 +145,6 @@ def as_arguments(settings: dict[str, Any]) -> list[str]:
     arguments = []
     for flag, value in settings.items():
         arguments.append(f"--{flag}")
-        arguments += [str(item) for item in value] if isinstance(value, list) else [str(value)]
+        values = value if isinstance(value, list) else [value]
+        arguments += [json.dumps(item) if isinstance(item, dict) else str(item) for item in values]
     return arguments

@@ -124,6 +124,11 @@ class RecordedRLHF(SwiftRLHF):  # type: ignore[misc]
         trainer.training_step, trainer.prediction_step = checked_step, step_without_ids
         return super().train(trainer)
 
+    def _save_trainer_state(self, trainer: Any) -> Any:
+        # Or ms-swift spends seconds on pictures of TensorBoard's curves, which nobody keeps.
+        trainer.args.report_to = []
+        return super()._save_trainer_state(trainer)
+
 
 def train(arguments: list[str], until: int | None = None) -> Fit | None:
     """Run ms-swift with these command-line arguments, to step `until` or to its end.

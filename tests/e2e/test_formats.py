@@ -80,6 +80,7 @@ def trained(tiny: RealProject, tmp_path_factory: pytest.TempPathFactory) -> dict
             rows=rows,
             heldout=write_heldout_rows(method.data, place / "data", place / "heldout.jsonl"),
             output=place / "checkpoints",
+            tracking=place / "tracking",
             device="cpu",
         )
         write_json(place / "settings.json", engine)

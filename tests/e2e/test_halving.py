@@ -72,6 +72,7 @@ def parts(tiny: RealProject, tmp_path_factory: pytest.TempPathFactory) -> dict[t
             rows=rows,
             heldout=rows,
             output=folder / f"{name}-{precision}",
+            tracking=folder / "tracking",
             device="cpu",
         )
         path = folder / f"{name}-{precision}.json"

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from pathlib import Path
 
 import pytest
 
@@ -9,12 +10,14 @@ from compare import compared
 from prefsweep.charts import MOST_POINTS_DRAWN, metric_figure, tradeoff_figure
 from prefsweep.comparison import Comparison
 from prefsweep.curves import training_figures
+from prefsweep.methods import load_methods
 from prefsweep.metrics import METRICS
 from prefsweep.palette import method_colours, method_shapes, on_dark
 from prefsweep.plan import BASE
 from prefsweep.results import StudyResults, read_study
 from tests.example_study import METHODS, Shape, build_study
 
+ROOT = Path(__file__).resolve().parents[2]
 COLOURS = method_colours((BASE, *METHODS))
 
 
@@ -47,10 +50,14 @@ def test_every_method_has_its_own_visible_colour_and_symbol() -> None:
         assert _contrast(on_dark(colour), "#14171c") >= 4.5
 
 
-def test_a_new_method_gets_a_spare_colour() -> None:
-    colours = method_colours((BASE, "dpo", "ipo", "rloo"))
-    assert colours["dpo"] == COLOURS["dpo"]
-    assert len(set(colours.values())) == 4
+def test_no_two_methods_look_alike_and_a_variant_looks_the_same_in_every_study() -> None:
+    names = (BASE, *load_methods(ROOT / "config" / "methods"), "rloo", "odpo")
+    colours, shapes = method_colours(names), method_shapes(names)
+    assert len({(colours[name], shapes[name]) for name in names}) == len(names)
+    for colour in colours.values():
+        assert _contrast(colour, "#ffffff") >= 3
+        assert _contrast(on_dark(colour), "#14171c") >= 4.5
+    assert method_colours(("mpo", "dpo")) == {"mpo": colours["mpo"], "dpo": colours["dpo"]}
 
 
 def test_every_point_is_drawn_with_its_interval_and_seeds(comparison: Comparison) -> None:

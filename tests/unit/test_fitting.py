@@ -31,13 +31,13 @@ def run(directory: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> Fit:
     monkeypatch.setenv("PYTHONPATH", str(SCRIPTS))
     trainer = directory / "trainer.py"
     trainer.write_text(PREAMBLE + body)
-    return fit(trainer, directory / "settings.json", directory, processes=1, threads=3)
+    return fit(trainer, directory / "settings.json", directory, processes=1, threads=3, environment={"TRACKED": "yes"})
 
 
 def test_what_a_trainer_reports_reaches_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report(FITTED, tmp_path / "reported")
     body = "os.rename(directory / 'reported' / 'fit.json', directory / 'fit.json')\n"
-    body += "assert os.environ['OMP_NUM_THREADS'] == '3'"
+    body += "assert (os.environ['OMP_NUM_THREADS'], os.environ['TRACKED']) == ('3', 'yes')"
     assert run(tmp_path, body, monkeypatch) == FITTED
 
 

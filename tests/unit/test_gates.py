@@ -54,6 +54,17 @@ def test_a_sound_training_passes() -> None:
     check_training(trained(), "float32")
 
 
+@pytest.mark.parametrize(("loss", "passes"), [(25.02, True), (25.04, False), (None, False)])
+def test_a_large_first_loss_may_be_off_by_its_share(loss: float | None, passes: bool) -> None:
+    first = trained().history[0].model_copy(update={"loss": loss})
+    record = trained(expected_first_loss=25.0, history=[first])
+    if passes:
+        check_training(record, "float32")
+    else:
+        with pytest.raises(StageError, match=r"theory gives 25\.0"):
+            check_training(record, "float32")
+
+
 @pytest.mark.parametrize(
     ("changes", "failure", "message"),
     [

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from catalogue import PAGE, page_text
 from prefsweep.balance import is_published, label_balance, label_weights
 from prefsweep.methods import load_method, load_methods
 from prefsweep.plan import Point
@@ -14,16 +15,20 @@ METHODS = load_methods(DIRECTORY)
 
 
 def test_the_five_methods_are_there() -> None:
-    assert set(METHODS) == {"dpo", "orpo", "simpo", "kto", "cpo"}
-    assert {name for name, method in METHODS.items() if method.data == "labelled"} == {"kto"}
+    assert {"dpo", "orpo", "simpo", "kto", "cpo"} < set(METHODS)
+    assert {name for name, method in METHODS.items() if method.data == "labelled"} == {"kto", "apo_zero_unpaired"}
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_defaults_lie_in_the_published_range(name: str) -> None:
-    for knob in METHODS[name].knobs.values():
-        if knob.published is not None:
-            low, high = knob.published
-            assert low <= knob.default <= high
+    for spec in (*METHODS[name].knobs.values(), METHODS[name].learning_rate):
+        if spec.published is not None:
+            low, high = spec.published
+            assert low <= spec.default <= high
+
+
+def test_the_page_about_methods_is_that_of_the_catalogue() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page_text(), "run `make schema`"
 
 
 @pytest.mark.parametrize(
@@ -51,15 +56,21 @@ def test_ktos_weights_follow_from_the_labels(desirable: int, undesirable: int, w
 
 def test_first_losses_are_those_of_an_adapter_that_changes_nothing() -> None:
     weights = {"beta": 0.1, "desirable_weight": 1.2, "undesirable_weight": 1.2}
-    assert METHODS["dpo"].expected_first_loss({"beta": 0.1}) == pytest.approx(math.log(2), abs=1e-6)
+    assert METHODS["dpo"].expected_first_loss({"beta": 0.1}) == pytest.approx(math.log(2))
     assert METHODS["kto"].expected_first_loss(weights) == pytest.approx(0.6)
     assert METHODS["kto"].expected_first_loss(weights | {"undesirable_weight": 1.0}) is None
-    assert METHODS["simpo"].expected_first_loss({}) is None
+    assert METHODS["simpo"].expected_first_loss({"beta": 2.0, "gamma_beta_ratio": 0.5}) is None
+    assert METHODS["ipo"].expected_first_loss({"beta": 0.05}) == pytest.approx(100)
+    assert METHODS["exo_pair"].expected_first_loss({"beta": 0.1, "label_smoothing": 0.5}) == pytest.approx(0)
 
 
-def test_products_and_literals_become_flags() -> None:
+def test_formulas_literals_and_lists_become_flags() -> None:
     flags = METHODS["simpo"].engine_flags({"beta": 2.5, "gamma_beta_ratio": 0.4})
     assert flags == {"rlhf_type": "simpo", "beta": 2.5, "simpo_gamma": 1.0, "cpo_alpha": 0}
+    weights = {"preference_weight": 0.8, "quality_weight": 0.2, "generation_weight": 1.0}
+    mixed = METHODS["mpo"].engine_flags({"beta": 0.1} | weights)
+    assert mixed["loss_type"] == ["sigmoid", "bco_pair", "sft"]
+    assert mixed["loss_weights"] == [0.8, 0.2, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -67,6 +78,11 @@ def test_products_and_literals_become_flags() -> None:
     [
         ("method: dpo", "method: dpx", "name it dpx.yaml"),
         ("above: 0", "abov: 0", "abov"),
+        ("at_most: 100", "at_most: 100\n    below: 100", "exactly one of `below` and `at_most`"),
+        ('beta: "{beta}"', 'beta: "{betta}"', "beta: betta is no knob of dpo"),
+        ("β = {beta}", "β = {bet}", "objective: bet is no knob"),
+        ('"{log(2)}"', '"{log(2}"', "is no formula"),
+        ('"{log(2)}"', '"{-log(2)}"', "cannot begin with a minus"),
         ("data: pairs", "data: pear", "data"),
     ],
 )

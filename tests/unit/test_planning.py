@@ -123,7 +123,7 @@ def test_a_space_smaller_than_the_draws_is_noticed(places: Places) -> None:
 def test_labelled_rows_are_for_kto_alone(places: Places) -> None:
     found = plan(places, "{kto: }", rows=LABELLED[:30])
     assert found.data.rows == 30
-    assert any("cpo, dpo, orpo and simpo are left out" in notice for notice in found.notices)
+    assert any("methods other than apo_zero_unpaired and kto are left out" in notice for notice in found.notices)
     assert "preference-accuracy" in found.tasks
     with pytest.raises(ValueError, match=r"study.yaml:4: methods: dpo cannot train on this data: .* Keep kto alone"):
         plan(places, "{dpo: , kto: }", rows=LABELLED[:30])

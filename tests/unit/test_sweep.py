@@ -133,11 +133,11 @@ def test_draws_differ_by_seed_and_method_and_by_nothing_else(tmp_path: Path, tra
     first = drawn("{dpo: , kto: }")
     assert drawn("{dpo: , kto: }") == first
     assert len({point.id for point in first}) == 17
-    alone = [point for point in drawn("{orpo: , dpo: }") if point.method == "dpo"]
-    assert alone == [point for point in first if point.method == "dpo"]
-    assert [point for point in drawn("{dpo: }", 12) if point in alone] == alone
+    alone = [point.id for point in drawn("{orpo: , dpo: }") if point.method == "dpo"]
+    assert alone == [point.id for point in first if point.method == "dpo"]
+    assert [point.id for point in drawn("{dpo: }", 12) if point.id in alone] == alone
     other = drawn("{dpo: }", seed=1)[1:]
-    assert {point.id for point in other} != {point.id for point in alone}
+    assert {point.id for point in other} != set(alone)
     rates = [(point.settings["learning_rate"], point.settings["lora_rank"]) for point in first[1:]]
     assert rates[:8] != rates[8:]
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prefsweep.engine_arguments import passable
 from prefsweep.methods import load_methods
 from prefsweep.plan import Device
 from prefsweep.settings import TrainSettings
@@ -31,6 +32,7 @@ def engine(method: str, device: Device = "cuda", **knobs: Any) -> dict[str, Any]
         rows=Path("/rows.jsonl"),
         heldout=Path("/heldout.jsonl"),
         output=Path("/out"),
+        tracking=Path("/run/tracking"),
         device=device,
     )
 
@@ -51,26 +53,66 @@ def engine(method: str, device: Device = "cuda", **knobs: Any) -> dict[str, Any]
             {"beta": 0.3},
             {"rlhf_type": "kto", "beta": 0.3, "desirable_weight": 1.0, "undesirable_weight": 1.0},
         ),
+        ("robust_dpo", {"label_smoothing": 0.2}, {"rlhf_type": "dpo", "loss_type": "robust", "label_smoothing": 0.2}),
+        (
+            "cpo_simpo",
+            {"gamma_beta_ratio": 0.5, "alpha": 0.3},
+            {"rlhf_type": "simpo", "simpo_gamma": 5.0, "cpo_alpha": 0.3},
+        ),
     ],
 )
 def test_objectives_are_what_their_papers_say(method: str, knobs: dict[str, Any], flags: dict[str, Any]) -> None:
     found = engine(method, **knobs)
     assert {name: found[name] for name in flags} == flags
-    assert not {"rpo_alpha", "ref_model", "loss_type", "label_smoothing"} & found.keys()
+    deciding = {"rpo_alpha", "ref_model", "loss_type", "loss_weights", "label_smoothing", "ld_alpha"}
+    assert deciding & found.keys() == deciding & flags.keys()
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_defaults_that_make_methods_differ_are_set(method: str) -> None:
     found = engine(method)
     expected = {"add_version": False, "strict": True, "seed": 7, "data_seed": 7, "loss_scale": "last_round"}
-    expected |= {"split_dataset_ratio": 0, "check_model": False, "report_to": ["none"]}
+    expected |= {
+        "split_dataset_ratio": 0,
+        "check_model": False,
+        "report_to": ["tensorboard"],
+        "logging_dir": "/run/tracking/tensorboard",
+    }
     assert {name: found[name] for name in expected} == expected
 
 
 def test_only_ktos_mismatched_answers_may_be_cut() -> None:
     found = {method: engine(method)["truncation_strategy"] for method in METHODS}
-    assert found.pop("kto") == "right"
+    assert {found.pop("kto"), found.pop("apo_zero_unpaired")} == {"right"}
     assert set(found.values()) == {"delete"}
+
+
+@pytest.mark.parametrize(("batch", "micro", "rows"), [(16, 1, 2), (3, 1, 3), (16, 4, 4), (1, None, 1)])
+def test_a_loss_that_compares_rows_gets_several_in_a_forward_pass(batch: int, micro: int | None, rows: int) -> None:
+    found = engine("aot", batch_size=batch, micro_batch_size=micro)
+    assert found["per_device_train_batch_size"] == rows
+    assert rows * found["gradient_accumulation_steps"] == batch
+
+
+def test_what_a_study_passes_on_comes_last() -> None:
+    found = engine(
+        "dpo", engine={"optim": "adafactor", "report_to": ["wandb"], "lr_scheduler_kwargs": {"min_lr": 1e-6}}
+    )
+    assert found["optim"] == "adafactor"
+    assert found["report_to"] == ["wandb"]
+    assert as_arguments(found)[-2:] == ["--lr_scheduler_kwargs", '{"min_lr": 1e-06}']
+
+
+def test_swanlab_stays_on_this_machine_unless_told_otherwise() -> None:
+    assert engine("dpo", engine={"report_to": ["swanlab"]})["swanlab_mode"] == "local"
+    assert engine("dpo", engine={"report_to": ["swanlab"], "swanlab_mode": "cloud"})["swanlab_mode"] == "cloud"
+
+
+def test_no_setting_of_ours_can_be_passed_on() -> None:
+    free = set(passable(METHODS))
+    replaceable = {"target_modules", "dataset_num_proc", "dataloader_num_workers", "report_to"}
+    found = {flag for method in METHODS for flag in engine(method, gpus=2, deepspeed="zero2", eval_steps=5)}
+    assert found & free == replaceable
 
 
 def test_kto_sees_as_many_sequences_and_steps_as_the_others() -> None:
@@ -122,7 +164,7 @@ def test_a_step_has_the_same_rows_on_any_number_of_gpus(method: str, micro: int 
         check_batches(TRAIN | {"gpus": gpus, "micro_batch_size": micro})
         found = engine(method, gpus=gpus, micro_batch_size=micro)
         rows.add(gpus * found["per_device_train_batch_size"] * found["gradient_accumulation_steps"])
-    assert rows == {32 if method == "kto" else 16}
+    assert rows == {32 if METHODS[method].data == "labelled" else 16}
 
 
 def test_processes_on_the_cpu_are_told_to_sum_their_gradients() -> None:
@@ -188,6 +230,7 @@ def original() -> dict[str, Any]:
         rows=Path("/rows.jsonl"),
         heldout=Path("/heldout.jsonl"),
         output=Path("/out"),
+        tracking=Path("/run/tracking"),
         device="cuda",
     )
 

@@ -1,0 +1,53 @@
+"""Where training curves go beside prefsweep's own records: into the run's folder, and nowhere else unless told.
+
+TensorBoard is there by default, as in ms-swift; others where a study asks for them and the train environment has them.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+FOLDER = "tracking"
+"""Below the run's folder; what earlier attempts left there is removed."""
+NONE = "none"
+DEFAULT = ["tensorboard"]
+_INTEGRATIONS = ("tensorboard", "wandb", "mlflow", "swanlab", "trackio")
+_OFFLINE = {"WANDB_MODE": "offline"}
+"""Unless the caller's environment says otherwise; the other integrations write to a folder of their own accord."""
+
+
+def known_integrations(names: list[str] | None) -> list[str] | None:
+    """The value of `report_to`. Raises ValueError with a remedy for a name that is not supported."""
+    for name in names or []:
+        if name not in (*_INTEGRATIONS, NONE):
+            raise ValueError(f"report_to cannot be {name!r}; choose from {', '.join((*_INTEGRATIONS, NONE))}")
+    if names and NONE in names and len(names) > 1:
+        raise ValueError("report_to is either none or integrations; remove one")
+    return names
+
+
+def missing_integrations(names: list[str], lock: Path) -> list[str]:
+    """Those that an environment does not have: its lock says what it has."""
+    text = lock.read_text(encoding="utf-8")
+    return [name for name in names if name != NONE and not re.search(rf"^{name}==", text, re.MULTILINE)]
+
+
+def tracking_arguments(arguments: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """What ms-swift is told of them; a study's own `report_to` and `swanlab_mode` take precedence."""
+    names = arguments.get("report_to", DEFAULT)
+    told: dict[str, Any] = {"report_to": names, "logging_dir": str(folder / "tensorboard")}
+    return told | ({"swanlab_mode": "local"} if "swanlab" in names else {})
+
+
+def tracking_environment(folder: Path) -> dict[str, str]:
+    """What the integrations read from the environment: folders that are the run's, and no network unless asked for."""
+    modes = {name: os.environ.get(name, mode) for name, mode in _OFFLINE.items()}
+    return modes | {
+        "TENSORBOARD_LOGGING_DIR": str(folder / "tensorboard"),
+        "WANDB_DIR": str(folder),
+        "MLFLOW_TRACKING_URI": os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}"),
+        "SWANLAB_LOG_DIR": str(folder / "swanlab"),
+        "TRACKIO_DIR": str(folder / "trackio"),
+    }

@@ -1,0 +1,26 @@
+"""Where training curves go: a folder of the run, and no network unless the caller's environment asks for it."""
+
+from pathlib import Path
+
+import pytest
+
+from prefsweep.tracking import tracking_environment
+
+FOLDER = Path("/run/tracking")
+
+
+def test_everything_lands_below_the_run_and_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WANDB_MODE", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    found = tracking_environment(FOLDER)
+    assert found.pop("WANDB_MODE") == "offline"
+    assert all("/run/tracking" in value for value in found.values())
+
+
+def test_a_caller_who_asks_for_a_server_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking:5000")
+    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", "/elsewhere")
+    found = tracking_environment(FOLDER)
+    assert (found["WANDB_MODE"], found["MLFLOW_TRACKING_URI"]) == ("online", "http://tracking:5000")
+    assert found["TENSORBOARD_LOGGING_DIR"] == "/run/tracking/tensorboard"

@@ -259,7 +259,7 @@ def _train_step(step: int, start: float, method: str, chance: random.Random, ste
         grad_norm=1.0, learning_rate=2e-4 * (1 - share), reward_margin=margin,
         reward_accuracy=None if method == "kto" else min(1.0, 0.5 + 0.5 * share + chance.gauss(0, 0.03)),
         chosen_reward=margin / 2, rejected_reward=-margin / 2, chosen_log_prob=-40.0, rejected_log_prob=-60.0,
-        kl=None, seconds=1.5,
+        kl=max(0.0, chance.gauss(1, 0.5)) if method == "kto" else None, seconds=1.5,
     )  # fmt: skip
 
 

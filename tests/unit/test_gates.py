@@ -8,11 +8,12 @@ import pytest
 from prefsweep.failures import StageError
 from prefsweep.gates.measure import check_scored, check_served
 from prefsweep.gates.merge import check_merge
-from prefsweep.gates.train import check_rows, check_training
+from prefsweep.gates.train import check_rows, check_schedule, check_training
 from prefsweep.plan import Estimate, Point, Run
 from prefsweep.records.measure import PairScore
 from prefsweep.records.merge import Probe
 from prefsweep.records.train import TrainRecord
+from prefsweep.schedule import asked_learning_rate
 from tests import example_study as example
 
 PROBE = Probe(prompt="p", token_ids=[1, 2, 3, 4], answer_tokens=2, log_prob=-8.0, answer_log_prob=-4.0)
@@ -67,6 +68,40 @@ def test_an_unsound_training_fails(changes: dict[str, Any], failure: str, messag
     with pytest.raises(StageError, match=message) as caught:
         check_training(trained(**changes), "float32")
     assert caught.value.failure == failure
+
+
+SCHEDULE: dict[str, Any] = {"learning_rate": 2e-4, "warmup_ratio": 0.05, "scheduler": "cosine"}
+
+
+def scheduled(**settings: Any) -> TrainRecord:
+    """Five logged steps of 36 that were made as `settings` ask."""
+    asked, record = SCHEDULE | settings, trained()
+    steps = [
+        record.history[0].model_copy(
+            update={"step": step, "learning_rate": asked_learning_rate(asked, step, record.expected_steps)}
+        )
+        for step in (1, 2, 3, 20, 36)
+    ]
+    return record.model_copy(update={"history": steps})
+
+
+@pytest.mark.parametrize("scheduler", ["cosine", "linear", "constant"])
+def test_a_schedule_as_it_was_asked_for_passes(scheduler: str) -> None:
+    check_schedule(scheduled(scheduler=scheduler), SCHEDULE | {"scheduler": scheduler})
+
+
+@pytest.mark.parametrize(
+    ("really", "message"),
+    [
+        ({"learning_rate": 1e-4}, "step 2 of 36 was made with learning rate 5e-05; .* asks for 0.0001"),
+        ({"warmup_ratio": 0.0}, "step 1 of 36 was made with learning rate 0.0002; .* asks for 0"),
+        ({"scheduler": "constant"}, "step 20 of 36 was made with learning rate 0.0002; a cosine schedule"),
+    ],
+)
+def test_another_schedule_than_asked_for_fails(really: dict[str, Any], message: str) -> None:
+    with pytest.raises(StageError, match=message) as caught:
+        check_schedule(scheduled(**really), SCHEDULE)
+    assert caught.value.failure == "internal"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from prefsweep.plan import BASE, Plan
 from prefsweep.prepared import heldout_prompts
 from prefsweep.provenance import circumstances, installed_versions
 from prefsweep.records.base import hashed_files, read_document
+from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.merge import MergeRecord
 
 PROBES = 4
@@ -71,7 +72,7 @@ def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
         parity_bound=proof.bound,
         change_max_abs_logit_difference=proof.change,
         probes=[merging.as_probe(probe, logits) for probe, logits in zip(probes, proof.logits, strict=True)],
-        rendered=merging.render(template, heldout[:PROBES]),
+        rendered=merging.render(template, telling(heldout)),
         eos_token_ids=as_list(generation["eos_token_id"]),
         pad_token_id=tokenizer["pad_token_id"],
         chat_template_sha256=sha256_of(merged / "chat_template.jinja"),
@@ -93,6 +94,13 @@ def shared_precision(plan: Plan) -> str:
     """The base is exported in the precision its rivals were trained in; float32 if any of them was."""
     precisions = {point.settings["precision"] for point in plan.points if point.method != BASE}
     return "float32" if "float32" in precisions else "bfloat16"
+
+
+def telling(prompts: list[HeldOutPrompt]) -> list[HeldOutPrompt]:
+    """Prompts whose rendering is compared: a few, and one of each shape, such as with a system prompt."""
+    shapes = {tuple(message["role"] for message in prompt.messages): prompt for prompt in reversed(prompts)}
+    chosen = {prompt.id for prompt in [*prompts[:PROBES], *shapes.values()]}
+    return [prompt for prompt in prompts if prompt.id in chosen]
 
 
 def as_list(value: int | list[int]) -> list[int]:

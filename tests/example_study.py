@@ -271,7 +271,7 @@ def merge_record(run: Run, point: Point) -> MergeRecord:
         parity_max_abs_logit_difference=3e-6 if trained else None, parity_bound=1e-5,
         change_max_abs_logit_difference=2.5 if trained else None,
         probes=[
-            Probe(prompt="h0000", token_ids=[1, 2], answer_tokens=1, log_prob=-3.0, answer_log_prob=-3.0)
+            Probe(prompt="h0000", token_ids=[1, 2], answer_tokens=1, log_probs=[-3.0])
         ],
         rendered=[], eos_token_ids=[2], pad_token_id=2,
         chat_template_sha256=_HASH, total_seconds=21.0, peak_memory_bytes=1_200_000_000, versions=_VERSIONS,

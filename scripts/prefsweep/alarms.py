@@ -36,6 +36,11 @@ REPETITION_RISE = 0.1
 """Of the share of repeated 4-grams: human text repeats hardly any, degenerate text a large part (arXiv 1908.04319)."""
 
 
+ROUNDED_SHARE = 0.5
+"""Of what the adapter changes, the part that the merged model is off by. In bfloat16 a small adapter falls between the
+numbers that a merged weight can be: what is served and scored is then less than what was trained."""
+
+
 class Alarm(Record):
     """One sign, about one run's training or about one point's answers."""
 
@@ -59,8 +64,12 @@ def alarms(study: StudyResults, comparison: Comparison) -> list[Alarm]:
 
 
 def training_alarms(run: RunResults) -> list[Alarm]:
-    """What one run's training gives away by its own course; nothing for a run that was not trained."""
-    found = [("KL stuck at zero", _stuck(run)), ("chosen answers became less likely", _fall(run))]
+    """What one run's training gives away by its own course, and its merge; nothing for a run that was not trained."""
+    found = [
+        ("KL stuck at zero", _stuck(run)),
+        ("chosen answers became less likely", _fall(run)),
+        ("the merge rounded the adapter away", _rounded(run)),
+    ]
     return [
         Alarm(name=name, point=run.point.id, run=run.run.id, sentence=sentence) for name, sentence in found if sentence
     ]
@@ -94,6 +103,17 @@ def _fall(run: RunResults) -> str | None:
     return (
         "the reward of the chosen answers, which is their log-probability times the method's factor, fell from "
         f"{_number(fmean(first))} to {_number(fmean(last))} between the first and the last third of training"
+    )
+
+
+def _rounded(run: RunResults) -> str | None:
+    parity = run.merge.parity_max_abs_logit_difference if run.merge else None
+    change = run.merge.change_max_abs_logit_difference if run.merge else None
+    if parity is None or change is None or parity < ROUNDED_SHARE * change:
+        return None
+    return (
+        f"the merged model's logits are up to {parity:.2g} off base + adapter, where the adapter changes them by up to "
+        f"{change:.2g}: train in float32, or at a higher learning rate"
     )
 
 

@@ -17,7 +17,7 @@ from swift.pipelines.export.export import SwiftExport
 from swift.pipelines.utils import prepare_model_template
 from transformers import AutoModelForCausalLM
 
-from prefsweep.gates.merge import PARITY_ARITHMETIC, PARITY_BOUND, check_finite, check_merge, parity_bound
+from prefsweep.gates.merge import check_finite, check_merge, parity_bound
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.merge import Probe, RenderedPrompt
 
@@ -93,14 +93,15 @@ def prove(directory: Path, base: Path, adapter: Path | None, precision: str, pro
     Raises StageError where the gate does.
     """
     merged = answers_of(directory, None, precision, probes)
-    check_finite([float(logits.abs().max()) for logits in merged.logits])
+    largest = [float(logits.abs().max()) for logits in merged.logits]
+    check_finite(largest)
+    bound = parity_bound(precision, max(largest))
     if adapter is None:
-        return Proof(merged.logits, None, None, PARITY_BOUND[precision])
+        return Proof(merged.logits, None, None, bound)
     untouched = answers_of(base, None, precision, probes)
     parts = answers_of(base, adapter, precision, probes)
     change = largest_difference(merged.logits, untouched.logits)
     parity = largest_difference(merged.logits, parts.logits)
-    bound = parity_bound(precision, max(float(logits.abs().max()) for logits in merged.logits), change)
     check_merge(parity, change, bound, untouched.tied, merged.tied)
     return Proof(merged.logits, parity, change, bound)
 
@@ -140,14 +141,12 @@ def answers_of(directory: Path, adapter: Path | None, precision: str, probes: li
 
 def as_probe(conversation: Conversation, logits: torch.Tensor) -> Probe:
     """What the merged model says of a conversation, given its logits of shape (tokens, vocabulary)."""
-    token_ids, answer_tokens = conversation.token_ids, conversation.answer_tokens
-    log_probs = torch.log_softmax(logits[:-1], dim=-1).gather(1, torch.tensor(token_ids[1:])[:, None])
+    log_probs = torch.log_softmax(logits[:-1], dim=-1).gather(1, torch.tensor(conversation.token_ids[1:])[:, None])
     return Probe(
         prompt=conversation.prompt,
-        token_ids=token_ids,
-        answer_tokens=answer_tokens,
-        log_prob=float(log_probs.sum()),
-        answer_log_prob=float(log_probs[-answer_tokens:].sum()),
+        token_ids=conversation.token_ids,
+        answer_tokens=conversation.answer_tokens,
+        log_probs=log_probs[:, 0].tolist(),
     )
 
 

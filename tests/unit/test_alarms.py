@@ -75,6 +75,15 @@ def test_batches_that_differ_are_no_fall(study: StudyResults) -> None:
         assert training_alarms(run_with(study, "dpo", chosen_reward=[chance.gauss(-1, 1) for _ in range(36)])) == []
 
 
+@pytest.mark.parametrize(("parity", "raised"), [(0.3, True), (0.1, False)])
+def test_a_merge_that_is_half_rounding(study: StudyResults, parity: float, raised: bool) -> None:
+    run = next(run for run in study.runs if run.point.method == "dpo")
+    assert run.merge
+    sizes = {"parity_max_abs_logit_difference": parity, "change_max_abs_logit_difference": 0.4}
+    rounded = RunResults(run=run.run, point=run.point, merge=run.merge.model_copy(update=sizes))
+    assert names(training_alarms(rounded)) == ["the merge rounded the adapter away"] * raised
+
+
 def interval(estimate: float, low: float) -> Interval:
     return crossed_bootstrap([[0.0, 1.0, 2.0]], [0, 1, 2]).model_copy(
         update={"estimate": estimate, "low": low, "high": 2 * estimate - low}

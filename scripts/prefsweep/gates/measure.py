@@ -16,8 +16,8 @@ LOG_PROB_BOUND_PER_TOKEN = {"float32": 1e-3, "bfloat16": 0.1}
 TOKEN_BOUND = {"float32": 5e-3, "bfloat16": 0.35}
 """How far, in root mean square over its tokens: differences go both ways, so that a sum hardly shows another model.
 
-Of 135 million parameters trained in float32, bfloat16 moved the sum by 0.02 per token, the root mean square by 0.17; the
-base in the model's place moved them by 0.07 and 1.1, another method's model by 0.09 and 0.37."""
+Of 135 million parameters trained in float32, bfloat16 moved the sum by 0.02 per token, the root mean square by 0.17;
+the base in the model's place moved them by 0.07 and 1.1, another method's model by 0.09 and 0.37."""
 
 
 def check_files(merged: Sequence[FileHash], found: Sequence[FileHash]) -> None:

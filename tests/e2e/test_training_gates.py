@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,16 +13,17 @@ from typing import Any
 import pytest
 
 from prefsweep.environments import python_of
-from prefsweep.failures import StageError
+from prefsweep.failures import Failure, StageError
 from prefsweep.files import read_jsonl, write_json, write_jsonl
 from prefsweep.gates.train import check_rows
 from prefsweep.methods import load_methods
+from prefsweep.plan import Plan
 from prefsweep.records.train import Fit
 from prefsweep.schedule import asked_learning_rate
 from prefsweep.settings import TrainSettings
 from prefsweep.swift_settings import swift_settings
 from tests.e2e.train_all import MARK
-from tests.real_project import ROOT, RealProject
+from tests.real_project import ROOT, FinishedStudy, RealProject
 
 METHODS = load_methods(ROOT / "config" / "methods")
 STEPS = 8
@@ -174,3 +176,40 @@ def test_kto_estimates_a_kl_at_each_step(trainings: dict[str, Outcome]) -> None:
     assert history[0].kl == 0
     assert history[0].loss == pytest.approx(0.5, abs=1e-4)
     assert all(step.kl is not None and math.isfinite(step.kl) for step in history)
+
+
+def stage_failure(study: FinishedStudy, folder: Path, plan: Path, model: Path) -> Failure:
+    """What scripts/train.py leaves of the DPO run of this plan on this model, which must fail."""
+    (run,) = (one.id for one in Plan.read(plan).runs if one.id.startswith("dpo-"))
+    command = [str(python_of("train", "cpu")), str(ROOT / "scripts" / "train.py"), "--plan", str(plan), "--run", run]
+    command += ["--trainer", str(ROOT / "scripts" / "fit.py"), "--threads", "2"]
+    command += ["--method", str(ROOT / "config" / "methods" / "dpo.yaml"), "--model", str(model)]
+    command += ["--data", str(study.directory / "data"), "--output", str(folder)]
+    outcome = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert outcome.returncode == 1, outcome.stdout[-4000:]
+    assert not (folder / "train.json").exists()
+    assert not (folder / "adapter").exists()
+    return Failure.read(folder / "failure-train.json")
+
+
+def test_a_weight_that_is_not_a_number_fails_the_run_in_its_first_step(
+    tiny: RealProject, study: FinishedStudy, tmp_path: Path
+) -> None:
+    model = shutil.copytree(tiny.directory / "model", tmp_path / "model")
+    poison = (
+        "import sys; from safetensors.torch import load_file, save_file; path = sys.argv[1]; found = load_file(path);"
+        "found['model.norm.weight'][0] = float('nan'); save_file(found, path, metadata={'format': 'pt'})"
+    )
+    subprocess.run([str(python_of("train", "cpu")), "-c", poison, str(model / "model.safetensors")], check=True)
+    failure = stage_failure(study, tmp_path / "run", study.directory / "plan.json", model)
+    assert (failure.failure, failure.message) == ("nan", "step 1: the loss is nan")
+
+
+def test_a_run_without_effect_fails(tiny: RealProject, study: FinishedStudy, tmp_path: Path) -> None:
+    plan = Plan.read(study.directory / "plan.json")
+    points = [
+        point.model_copy(update={"settings": point.settings | {"learning_rate": 1e-300}}) for point in plan.points
+    ]
+    plan.model_copy(update={"points": points}).write(tmp_path / "plan.json")
+    failure = stage_failure(study, tmp_path / "run", tmp_path / "plan.json", tiny.directory / "model")
+    assert (failure.failure, failure.message) == ("no_effect", "every LoRA B matrix is zero after training")

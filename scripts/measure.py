@@ -15,11 +15,12 @@ from prefsweep.devices import claimed
 from prefsweep.evaluation import PREFERENCE_TASK, as_evaluation, evaluate, task_rows
 from prefsweep.failures import StageError, recorded
 from prefsweep.files import write_jsonl
-from prefsweep.gates.measure import check_scored
+from prefsweep.gates.measure import check_files, check_rendering, check_scored
 from prefsweep.generation import generate
 from prefsweep.plan import Plan
 from prefsweep.prepared import heldout_prompts
 from prefsweep.provenance import installed_versions
+from prefsweep.records.base import hashed_files
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.measure import Throughput
 from prefsweep.records.merge import MergeRecord
@@ -65,11 +66,15 @@ def run(options: argparse.Namespace, plan: Plan, progress: Progress) -> None:
     seed, screening = plan.run(options.run).seed, plan.run(options.run).rung is not None
     merge = MergeRecord.read(options.output / "merge.json")
     merged = options.output.resolve() / "merged"
+    check_files(merge.model, hashed_files(merged))
     prompts = heldout_prompts(options.data, options.run)
     pairs = [prompt for prompt in prompts if prompt.part == "heldout"]
     tokenizer = AutoTokenizer.from_pretrained(merged, local_files_only=True)
     texts = [tokenizer.apply_chat_template(p.messages, tokenize=False, add_generation_prompt=True) for p in prompts]
     token_ids = [tokenizer.encode(text, add_special_tokens=False) for text in texts]
+    by_tokenizer = {prompt.id: ids for prompt, ids in zip(prompts, token_ids, strict=True)}
+    for one in merge.rendered:
+        check_rendering(one.prompt, {"the trainer": one.token_ids, "the tokenizer": by_tokenizer[one.prompt]})
     longest = max(map(len, token_ids)) + longest_answer(tokenizer, pairs, plan.generate.max_tokens)
     server_log = options.output / "logs" / "server.log"
     server_log.parent.mkdir(parents=True, exist_ok=True)

@@ -1,18 +1,19 @@
 """Fold one run's adapter into the base model (or export the base the same way); the proof goes to merge.json."""
 
 import argparse
+import shutil
 import time
 from pathlib import Path
 
 from prefsweep.devices import claimed
 from prefsweep.failures import recorded
 from prefsweep.files import published_directory, sha256_of, write_json
-from prefsweep.gates.merge import PARITY_BOUND, check_merge
 from prefsweep.memory import peak_memory
 from prefsweep.plan import BASE, Plan, shared_precision
 from prefsweep.prepared import heldout_prompts
 from prefsweep.provenance import circumstances, installed_versions
 from prefsweep.records.base import hashed_files, read_document
+from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.merge import MergeRecord
 
 PROBES = 4
@@ -44,6 +45,8 @@ def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
     merged = options.output / "merged"
     heldout = heldout_prompts(options.data, options.run)
     pairs = [prompt for prompt in heldout if prompt.part == "heldout" and prompt.chosen is not None][:PROBES]
+    for left_behind in options.output.glob(".merged.*"):  # by a merge that was killed
+        shutil.rmtree(left_behind)
     with published_directory(merged) as directory:
         arguments = merging.export_arguments(
             base,
@@ -56,14 +59,7 @@ def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
         template = merging.export(arguments)
         lift(directory / "model")
         probes = merging.conversations(template, pairs)
-        after = merging.logits_of(directory, None, precision, probes)
-        parity, change, bound = None, None, PARITY_BOUND[precision]
-        if adapter:
-            before = merging.logits_of(base, None, precision, probes)
-            parity = merging.largest_difference(after, merging.logits_of(base, adapter, precision, probes))
-            change = merging.largest_difference(after, before)
-            bound *= max(float(logits.abs().max()) for logits in after)
-            check_merge(parity, change, bound, tied(base), tied(directory))
+        proof = merging.prove(directory, base, adapter, precision, probes)
     if not adapter:
         write_json(options.output / "run.json", circumstances(plan, options.run))
     generation, tokenizer = (read_document(merged / name) for name in ("generation_config.json", "config.json"))
@@ -72,11 +68,11 @@ def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
         run=options.run,
         argv=["swift", "export", *arguments],
         model=hashed_files(merged),
-        parity_max_abs_logit_difference=parity,
-        parity_bound=bound,
-        change_max_abs_logit_difference=change,
-        probes=[merging.as_probe(probe, logits) for probe, logits in zip(probes, after, strict=True)],
-        rendered=merging.render(template, heldout[:PROBES]),
+        parity_max_abs_logit_difference=proof.parity,
+        parity_bound=proof.bound,
+        change_max_abs_logit_difference=proof.change,
+        probes=[merging.as_probe(probe, logits) for probe, logits in zip(probes, proof.logits, strict=True)],
+        rendered=merging.render(template, telling(heldout)),
         eos_token_ids=as_list(generation["eos_token_id"]),
         pad_token_id=tokenizer["pad_token_id"],
         chat_template_sha256=sha256_of(merged / "chat_template.jinja"),
@@ -94,9 +90,11 @@ def lift(folder: Path) -> None:
     folder.rmdir()
 
 
-def tied(directory: Path) -> bool:
-    """Whether a model shares its embedding and output matrices, as its own config says."""
-    return bool(read_document(directory / "config.json")["tie_word_embeddings"])
+def telling(prompts: list[HeldOutPrompt]) -> list[HeldOutPrompt]:
+    """Prompts whose rendering is compared: a few, and one of each shape, such as with a system prompt."""
+    shapes = {tuple(message["role"] for message in prompt.messages): prompt for prompt in reversed(prompts)}
+    chosen = {prompt.id for prompt in [*prompts[:PROBES], *shapes.values()]}
+    return [prompt for prompt in prompts if prompt.id in chosen]
 
 
 def as_list(value: int | list[int]) -> list[int]:

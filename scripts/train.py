@@ -15,7 +15,7 @@ from prefsweep.devices import claimed
 from prefsweep.failures import recorded
 from prefsweep.files import published_directory, sha256_of, sha256_of_json, write_json
 from prefsweep.fitting import fit
-from prefsweep.gates.train import check_rows, check_training
+from prefsweep.gates.train import check_rows, check_schedule, check_training
 from prefsweep.methods import Method, load_method
 from prefsweep.plan import Plan
 from prefsweep.provenance import circumstances, installed_versions
@@ -140,6 +140,7 @@ def train_and_check(
             versions=installed_versions(),
         )
         check_training(record, point.settings["precision"])
+        check_schedule(record, point.settings, whole)
     return record
 
 

@@ -268,7 +268,7 @@ def _train_step(step: int, start: float, method: str, chance: random.Random, ste
         grad_norm=1.0, learning_rate=2e-4 * (1 - share), reward_margin=margin,
         reward_accuracy=None if method == "kto" else min(1.0, 0.5 + 0.5 * share + chance.gauss(0, 0.03)),
         chosen_reward=margin / 2, rejected_reward=-margin / 2, chosen_log_prob=-40.0, rejected_log_prob=-60.0,
-        kl=None, seconds=1.5,
+        kl=max(0.0, chance.gauss(1, 0.5)) if method == "kto" else None, seconds=1.5,
     )  # fmt: skip
 
 
@@ -280,7 +280,7 @@ def merge_record(run: Run, point: Point) -> MergeRecord:
         parity_max_abs_logit_difference=3e-6 if trained else None, parity_bound=1e-5,
         change_max_abs_logit_difference=2.5 if trained else None,
         probes=[
-            Probe(prompt="h0000", token_ids=[1, 2], answer_tokens=1, log_prob=-3.0, answer_log_prob=-3.0)
+            Probe(prompt="h0000", token_ids=[1, 2], answer_tokens=1, log_probs=[-3.0])
         ],
         rendered=[], eos_token_ids=[2], pad_token_id=2,
         chat_template_sha256=_HASH, total_seconds=21.0, peak_memory_bytes=1_200_000_000, versions=_VERSIONS,

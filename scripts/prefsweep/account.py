@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from prefsweep.alarms import Alarm
 from prefsweep.answers import cut
 from prefsweep.comparison import Comparison
 from prefsweep.plan import BASE, Point
@@ -37,6 +38,21 @@ def serving_tables(study: StudyResults) -> list[Table]:
             rows.append({"name": point.label, "method": point.method, "cells": cells})
         tables.append(table(f"{_requests(concurrency)}", heads, rows))
     return [table for table in tables if table["rows"]]
+
+
+def alarm_rows(study: StudyResults, alarms: Sequence[Alarm]) -> list[dict[str, str]]:
+    """Each alarm with the point, and the seed where it is about one run only."""
+    points = {point.id: point for point in study.plan.points}
+    seeds = {run.run.id: f", seed {run.run.seed}" for run in study.runs}
+    return [
+        {
+            "method": points[alarm.point].method,
+            "label": points[alarm.point].label + seeds.get(alarm.run or "", ""),
+            "name": alarm.name,
+            "sentence": alarm.sentence,
+        }
+        for alarm in alarms
+    ]
 
 
 def failed_runs(study: StudyResults) -> list[dict[str, Any]]:

@@ -17,16 +17,21 @@ _MOST_VALUES = 6000
 
 
 def training_figures(study: StudyResults, colours: dict[str, str]) -> dict[str, dict[str, Figure | None]]:
-    """Loss, reward margin and reward accuracy: per quantity a panel per method, in it a line per run.
+    """Loss, rewards and reward accuracy: per quantity a panel per method, in it a line per run.
 
-    Losses and margins follow each method's own definition: each panel has its own axis; accuracies share one.
+    Losses and rewards follow each method's own definition: each panel has its own axis; accuracies share one.
     None where a method does not define the quantity. Runs with different numbers of steps are drawn over the
     share of training instead of the step.
     """
     trained = [run for run in study.runs if run.train and run.train.history]
     by_share = len({run.train.steps for run in trained if run.train}) > 1
     methods = list(dict.fromkeys(run.point.method for run in trained))
-    quantities = {"loss": "loss", "reward margin": "reward_margin", "reward accuracy": "reward_accuracy"}
+    quantities = {
+        "loss": "loss",
+        "reward margin": "reward_margin",
+        "reward of the chosen answers": "chosen_reward",
+        "reward accuracy": "reward_accuracy",
+    }
     by_method = {name: [run for run in trained if run.point.method == name] for name in methods}
     figures = {
         title: {name: _curves(name, quantity, runs, colours, by_share) for name, runs in by_method.items()}

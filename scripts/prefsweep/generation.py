@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from prefsweep.failures import StageError
+from prefsweep.gates.measure import check_rendering
 from prefsweep.plan import GenerateSettings
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.measure import Generation
@@ -40,7 +41,8 @@ async def generate(
                 started = time.perf_counter()
                 answer = await _complete(client, server.name, prompt, settings, seed)
             if prompt.id in expected:
-                _check_rendering(prompt.id, expected[prompt.id], answer["prompt_token_ids"])
+                renderings = {"the trainer": expected[prompt.id], "the server": answer["prompt_token_ids"]}
+                check_rendering(prompt.id, renderings)
             return _as_generation(prompt, answer, time.perf_counter() - started)
 
         return await asyncio.gather(*(answered(prompt) for prompt in prompts))
@@ -64,15 +66,6 @@ async def _complete(
     if answer["model"] != name:
         raise StageError("wrong_model", f"prompt {prompt.id} was answered by {answer['model']}, not {name}")
     return answer
-
-
-def _check_rendering(prompt: str, trained: list[int], served: list[int]) -> None:
-    if trained != served:
-        raise StageError(
-            "wrong_model",
-            f"prompt {prompt}: the trainer rendered it as tokens {trained}, the server as {served}",
-            "Make `template` in the model's file and the chat template beside its tokenizer agree.",
-        )
 
 
 def _as_generation(prompt: HeldOutPrompt, answer: dict[str, Any], seconds: float) -> Generation:

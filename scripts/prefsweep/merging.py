@@ -17,6 +17,7 @@ from swift.pipelines.export.export import SwiftExport
 from swift.pipelines.utils import prepare_model_template
 from transformers import AutoModelForCausalLM
 
+from prefsweep.gates.merge import check_finite, check_merge, parity_bound
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.merge import Probe, RenderedPrompt
 
@@ -75,7 +76,45 @@ def conversations(template: Any, prompts: list[HeldOutPrompt]) -> list[Conversat
     return found
 
 
-def logits_of(directory: Path, adapter: Path | None, precision: str, probes: list[Conversation]) -> list[torch.Tensor]:
+@dataclass(frozen=True)
+class Proof:
+    """What comparing a merged model with its parts gave; None where there is nothing to compare with: the base arm."""
+
+    logits: list[torch.Tensor]
+    """Of the merged model in its own precision, per conversation, shape (tokens, vocabulary)."""
+    parity: float | None
+    change: float | None
+    bound: float
+
+
+def prove(directory: Path, base: Path, adapter: Path | None, precision: str, probes: list[Conversation]) -> Proof:
+    """Hold the merged model in `directory`, loaded again from its files, against the base and against base + adapter.
+
+    Raises StageError where the gate does.
+    """
+    merged = answers_of(directory, None, precision, probes)
+    largest = [float(logits.abs().max()) for logits in merged.logits]
+    check_finite(largest)
+    bound = parity_bound(precision, max(largest))
+    if adapter is None:
+        return Proof(merged.logits, None, None, bound)
+    untouched = answers_of(base, None, precision, probes)
+    parts = answers_of(base, adapter, precision, probes)
+    change = largest_difference(merged.logits, untouched.logits)
+    parity = largest_difference(merged.logits, parts.logits)
+    check_merge(parity, change, bound, untouched.tied, merged.tied)
+    return Proof(merged.logits, parity, change, bound)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model, just loaded, says of the probes, and whether its embedding and output matrices are one."""
+
+    logits: list[torch.Tensor]
+    tied: bool
+
+
+def answers_of(directory: Path, adapter: Path | None, precision: str, probes: list[Conversation]) -> Answers:
     """Float32 logits of each conversation, shape (tokens, vocabulary), under a model with or without an adapter.
 
     On several GPUs each holds some of the model's layers.
@@ -88,6 +127,8 @@ def logits_of(directory: Path, adapter: Path | None, precision: str, probes: lis
         trust_remote_code=False,
         local_files_only=True,
     )
+    inputs, outputs = model.get_input_embeddings(), model.get_output_embeddings()
+    tied = inputs.weight.data_ptr() == outputs.weight.data_ptr()
     if adapter is not None:
         model = PeftModel.from_pretrained(model, adapter)
     model.eval()
@@ -95,19 +136,17 @@ def logits_of(directory: Path, adapter: Path | None, precision: str, probes: lis
         found = [model(torch.tensor([p.token_ids], device=device)).logits[0].float().cpu() for p in probes]
     del model
     gc.collect()
-    return found
+    return Answers(found, tied)
 
 
 def as_probe(conversation: Conversation, logits: torch.Tensor) -> Probe:
     """What the merged model says of a conversation, given its logits of shape (tokens, vocabulary)."""
-    token_ids, answer_tokens = conversation.token_ids, conversation.answer_tokens
-    log_probs = torch.log_softmax(logits[:-1], dim=-1).gather(1, torch.tensor(token_ids[1:])[:, None])
+    log_probs = torch.log_softmax(logits[:-1], dim=-1).gather(1, torch.tensor(conversation.token_ids[1:])[:, None])
     return Probe(
         prompt=conversation.prompt,
-        token_ids=token_ids,
-        answer_tokens=answer_tokens,
-        log_prob=float(log_probs.sum()),
-        answer_log_prob=float(log_probs[-answer_tokens:].sum()),
+        token_ids=conversation.token_ids,
+        answer_tokens=conversation.answer_tokens,
+        log_probs=log_probs[:, 0].tolist(),
     )
 
 

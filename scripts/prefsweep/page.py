@@ -20,6 +20,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from prefsweep import account, charts, curves, leaderboard, summary
+from prefsweep.alarms import alarms
 from prefsweep.answers import cut, side_by_side
 from prefsweep.charts import Figure
 from prefsweep.comparison import Comparison
@@ -131,6 +132,7 @@ def _content(study: StudyResults, comparison: Comparison, rows: Mapping[str, Row
         "primary": summary.primary_metric(comparison),
         "board": leaderboard.board(comparison, rows),
         "screening": screening_section(study, comparison),
+        "alarms": account.alarm_rows(study, alarms(study, comparison)),
         "answers": side_by_side(study, comparison),
         "failures": account.failed_runs(study),
         "serving": account.serving_tables(study),
@@ -213,6 +215,7 @@ def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
         ("tradeoffs", "Quality and cost"): panels["quality"],
         ("behaviour", "Behaviour"): panels["behaviour"],
         ("training", "Training"): panels["training"],
+        ("alarms", "Alarms"): context["alarms"],
         ("answers", "Answers"): context["answers"]["prompts"],
         ("failures", "Failed runs"): context["failures"],
         ("serving", "Serving"): context["serving"],

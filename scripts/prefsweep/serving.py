@@ -151,13 +151,13 @@ def check_identity(server: Server, probes: list[Probe], precision: str) -> None:
         if served != [server.name]:
             raise StageError("wrong_model", f"the server at {server.url} serves {served}, not {server.name}")
         for probe in probes:
-            check_served(probe, _prompt_log_prob(client, server.name, probe.token_ids), precision)
+            check_served(probe, _prompt_log_probs(client, server.name, probe.token_ids), precision)
 
 
-def _prompt_log_prob(client: httpx.Client, name: str, token_ids: list[int]) -> float:
+def _prompt_log_probs(client: httpx.Client, name: str, token_ids: list[int]) -> list[float]:
     body = {"model": name, "prompt": token_ids, "max_tokens": 1, "temperature": 0, "prompt_logprobs": 0}
     answer = client.post("/v1/completions", json=body).raise_for_status().json()
     if answer["model"] != name:
         raise StageError("wrong_model", f"the answer came from {answer['model']}, not {name}")
     positions = answer["choices"][0]["prompt_logprobs"][1:]
-    return sum(float(position[str(token)]["logprob"]) for position, token in zip(positions, token_ids[1:], strict=True))
+    return [float(position[str(token)]["logprob"]) for position, token in zip(positions, token_ids[1:], strict=True)]

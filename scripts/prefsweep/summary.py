@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from prefsweep.alarms import alarms
 from prefsweep.comparison import Comparison, MetricComparison, PointComparison
 from prefsweep.data_section import unbeaten_rule
 from prefsweep.leaderboard import gibibytes, minutes, number, title_of
@@ -74,9 +75,14 @@ def tiles(comparison: Comparison, rows: Mapping[str, Row]) -> list[dict[str, str
 def caveats(study: StudyResults, comparison: Comparison) -> list[str]:
     """Everything that limits the answer, each said once."""
     recommended = comparison.point(comparison.recommended).caveats if comparison.recommended else []
+    hacked = [
+        f"The recommended point raised an alarm: {alarm.name} ({alarm.sentence})."
+        for alarm in alarms(study, comparison)
+        if alarm.point == comparison.recommended
+    ]
     of_data = [notice for record in (study.audit, study.traits) if record for notice in record.notices]
     rule = unbeaten_rule(study.traits, comparison)
-    said = [*recommended, *comparison.notices, *([rule] if rule else []), *study.plan.notices, *of_data]
+    said = [*recommended, *hacked, *comparison.notices, *([rule] if rule else []), *study.plan.notices, *of_data]
     return list(dict.fromkeys(str(text)[:1].upper() + str(text)[1:] for text in said))
 
 

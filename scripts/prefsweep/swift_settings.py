@@ -13,6 +13,9 @@ from prefsweep.methods import Method
 from prefsweep.plan import Device
 from prefsweep.tracking import tracking_arguments
 
+_SCHEDULERS = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+"""The engine's `constant` is without the warm-up it was asked for, and does not say so."""
+
 
 def rows_per_step(method: Method, settings: dict[str, Any]) -> int:
     """Dataset rows of one optimiser step: pairs, or twice as many labelled rows, so that sequences agree."""
@@ -75,7 +78,7 @@ def swift_settings(
         "gradient_accumulation_steps": accumulated,
         "gradient_checkpointing": settings["gradient_checkpointing"],
         "learning_rate": settings["learning_rate"],
-        "lr_scheduler_type": settings["scheduler"],
+        "lr_scheduler_type": _SCHEDULERS[settings["scheduler"]],
         "warmup_ratio": settings["warmup_ratio"],
         "weight_decay": settings["weight_decay"],
         "max_grad_norm": settings["max_grad_norm"],

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from prefsweep.alarms import Alarm, alarm_text, alarms, training_alarms
 from prefsweep.comparison import Comparison, MetricComparison, PointComparison
 from prefsweep.files import write_jsonl, write_text
 from prefsweep.plan import Point
@@ -30,6 +31,7 @@ _TRAIN = {
     "training_tokens": "tokens",
     "trainable_parameters": "trainable_parameters",
     "adapter_norm": "adapter_norm",
+    "kl_zero_share": "kl_zero_share",
     "train_seconds": "train_seconds",
     "train_total_seconds": "total_seconds",
     "train_peak_memory_bytes": "peak_memory_bytes",
@@ -85,14 +87,13 @@ def point_rows(study: StudyResults, comparison: Comparison) -> list[Row]:
     """The rows of `comparison.csv` as plain values."""
     concurrency = max(study.plan.generate.concurrency)
     companions = [m.name for m in comparison.metrics if m.name != comparison.primary_metric]
+    found = alarms(study, comparison)
     rows: list[Row] = []
     for point in comparison.points:
-        runs = study.of_point(point.point)
-        primary = point.metrics.get(comparison.primary_metric)
-        row = _point_identity(point) | _primary(primary, comparison) | _decision(point)
+        row = _point_identity(point) | _primary(point, comparison) | _decision(point)
         for name in companions:
             row |= _companion(name, point.metrics.get(name))
-        rows.append(row | _point_costs(runs, concurrency) | {"failures": _failure_text(point)})
+        rows.append(row | _point_costs(study.of_point(point.point), concurrency) | _told(point, found))
     return rows
 
 
@@ -148,7 +149,8 @@ def _identity(run: RunResults) -> Row:
 
 def _training(run: RunResults) -> Row:
     losses: list[float | None] = [*run.losses] or [None]
-    return _fields(run.train, _TRAIN) | {"first_loss": losses[0], "final_loss": losses[-1]}
+    ends = {"first_loss": losses[0], "final_loss": losses[-1]}
+    return _fields(run.train, _TRAIN) | ends | {"training_alarms": alarm_text(training_alarms(run))}
 
 
 def _serving(run: RunResults, concurrency: list[int]) -> Row:
@@ -190,7 +192,8 @@ def _point_identity(point: PointComparison) -> Row:
     }
 
 
-def _primary(primary: MetricComparison | None, comparison: Comparison) -> Row:
+def _primary(point: PointComparison, comparison: Comparison) -> Row:
+    primary = point.metrics.get(comparison.primary_metric)
     row: Row = {"metric": comparison.primary_metric, "unit": comparison.unit}
     row |= _fields(primary, {"prompts": "prompts", "excluded_prompts": "excluded_prompts"})
     row |= _fields(primary.mean if primary else None, _ESTIMATE)
@@ -218,19 +221,20 @@ def _companion(name: str, measured: MetricComparison | None) -> Row:
 def _point_costs(runs: Iterable[RunResults], concurrency: int) -> Row:
     finished = [run for run in runs if run.status == "finished"]
     trained = [run.train for run in finished if run.train]
-    peaks = [run.peak_memory_bytes for run in finished]
+    peaks = [peak for run in finished if (peak := run.peak_memory_bytes) is not None]
     speeds = [timing["output_tokens_per_second"] for run in finished if (timing := run.serving(concurrency))]
     return {
         "train_seconds": fmean(t.train_seconds for t in trained) if trained else None,
         "steps": fmean(t.steps for t in trained) if trained else None,
         "sequences": fmean(t.sequences for t in trained) if trained else None,
-        "peak_memory_bytes": max((peak for peak in peaks if peak is not None), default=None),
+        "peak_memory_bytes": max(peaks, default=None),
         "output_tokens_per_second": fmean(speeds) if speeds else None,
     }
 
 
-def _failure_text(point: PointComparison) -> str:
-    return " · ".join(f"{f.run} {f.stage}: {f.failure}: {f.message}" for f in point.failures)
+def _told(point: PointComparison, found: Iterable[Alarm]) -> Row:
+    failures = [f"{f.run} {f.stage}: {f.failure}: {f.message}" for f in point.failures]
+    return {"failures": " · ".join(failures), "alarms": alarm_text(a for a in found if a.point == point.point)}
 
 
 def _plain(value: Any) -> Cell:

@@ -1,8 +1,8 @@
 """One LoRA by ms-swift, in this process, with every step recorded and nothing counted that did not really train.
 
 Several such processes, one for each GPU, are one run under torchrun: each counts what it saw, the first one reports.
-ms-swift hides non-finite losses from its logs and skips updates with non-finite gradients; the recorder sees the raw
-values and stops the run at the first one.
+ms-swift hides non-finite losses from its logs and skips updates whose gradients are not a number; here every forward
+pass and every step is looked at, logged or not, and the first value that is not finite stops the run.
 """
 
 import math
@@ -24,8 +24,10 @@ from prefsweep.records.train import Fit, TrainStep
 
 
 class _Recorder(TrainerCallback):  # type: ignore[misc]
-    """Collects what the engine logs, fails the run at the first loss or gradient that is not finite, and stops it
-    after step `until`, if one is given, with a checkpoint to continue from. The schedule stays the whole run's.
+    """Collects what the engine logs, and the learning rate that each step really was made with.
+
+    The rate that the engine logs is already the next step's. After step `until`, if one is given, the run ends with a
+    checkpoint to continue from, under the schedule of the whole run.
     """
 
     def __init__(self, until: int | None) -> None:
@@ -34,12 +36,16 @@ class _Recorder(TrainerCallback):  # type: ignore[misc]
         self.started = 0.0
         self.seconds = 0.0
         self._last = 0.0
+        self._learning_rate = 0.0
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
         self.started = self._last = time.perf_counter()
 
     def on_train_end(self, *_: Any, **__: Any) -> None:
         self.seconds = time.perf_counter() - self.started
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, optimizer: Any = None, **__: Any) -> None:
+        self._learning_rate = float(optimizer.param_groups[0]["lr"])
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.global_step == self.until:
@@ -49,14 +55,11 @@ class _Recorder(TrainerCallback):  # type: ignore[misc]
         if not logs or "loss" not in logs:
             return
         now = time.perf_counter()
-        step = _train_step(state.global_step, logs, now - self._last)
+        self.history.append(_train_step(state.global_step, logs, self._learning_rate, now - self._last))
         self._last = now
-        self.history.append(step)
-        if step.loss is None or (step.grad_norm is None and logs.get("grad_norm") is not None):
-            raise StageError("nan", f"step {step.step}: loss {logs['loss']}, gradient norm {logs['grad_norm']}")
 
 
-def _train_step(step: int, logs: dict[str, Any], seconds: float) -> TrainStep:
+def _train_step(step: int, logs: dict[str, Any], learning_rate: float, seconds: float) -> TrainStep:
     def number(key: str) -> float | None:
         value = logs.get(key, math.nan)
         return float(value) if math.isfinite(float(value)) else None
@@ -66,7 +69,7 @@ def _train_step(step: int, logs: dict[str, Any], seconds: float) -> TrainStep:
         epoch=float(logs["epoch"]),
         loss=number("loss"),
         grad_norm=number("grad_norm"),
-        learning_rate=float(logs["learning_rate"]),
+        learning_rate=learning_rate,
         reward_margin=number("rewards/margins"),
         reward_accuracy=number("rewards/accuracies"),
         chosen_reward=number("rewards/chosen"),
@@ -109,6 +112,7 @@ class RecordedRLHF(SwiftRLHF):  # type: ignore[misc]
         self.trainable = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
         trainer.add_callback(self.recorder)
         training_step, prediction_step = trainer.training_step, trainer.prediction_step
+        gradient_norm = trainer._get_grad_norm
 
         def checked_step(model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
             self.counter.add(inputs)
@@ -117,11 +121,18 @@ class RecordedRLHF(SwiftRLHF):  # type: ignore[misc]
                 raise StageError("nan", f"step {trainer.state.global_step + 1}: the loss is {loss.item()}")
             return loss
 
+        def checked_norm(*args: Any, **kwargs: Any) -> Any:
+            norm = gradient_norm(*args, **kwargs)
+            if norm is not None and not math.isfinite(norm):
+                raise StageError("nan", f"step {trainer.state.global_step + 1}: the gradient's norm is {float(norm)}")
+            return norm
+
         def step_without_ids(model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
             inputs.pop("id")
             return prediction_step(model, inputs, *args, **kwargs)
 
         trainer.training_step, trainer.prediction_step = checked_step, step_without_ids
+        trainer._get_grad_norm = checked_norm
         return super().train(trainer)
 
     def _save_trainer_state(self, trainer: Any) -> Any:
@@ -181,7 +192,13 @@ def leave() -> None:
 
 
 def adapter_norm(directory: Path) -> float:
-    """Frobenius norm over all LoRA B matrices of a saved adapter: zero as long as nothing was learnt."""
+    """Frobenius norm over all LoRA B matrices of a saved adapter: zero as long as nothing was learnt.
+
+    Raises StageError("nan") when any of its weights is not finite.
+    """
     weights = load_file(directory / "adapter_model.safetensors")
+    strange = [name for name, value in weights.items() if not torch.isfinite(value).all()]
+    if strange:
+        raise StageError("nan", f"{len(strange)} matrices of the adapter are not finite, among them {strange[0]}")
     squares = sum(float(value.double().square().sum()) for name, value in weights.items() if "lora_B" in name)
     return math.sqrt(squares)

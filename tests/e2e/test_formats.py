@@ -14,6 +14,7 @@ from prefsweep.environments import python_of
 from prefsweep.files import write_json, write_jsonl
 from prefsweep.methods import load_methods
 from prefsweep.preparation import prepare
+from prefsweep.records.train import Fit
 from prefsweep.settings import TrainSettings
 from prefsweep.swift_settings import swift_settings
 from prefsweep.training_rows import write_heldout_rows, write_training_rows, written_ids
@@ -96,7 +97,8 @@ def trained(tiny: RealProject, tmp_path_factory: pytest.TempPathFactory) -> dict
     )
     assert outcome.returncode == 0, outcome.stdout[-4000:]
     told = [json.loads(line.removeprefix(MARK)) for line in outcome.stdout.splitlines() if line.startswith(MARK)]
-    return {files[file]: Trained(expected[files[file]], counts, norm) for file, counts, norm in told}
+    fits = {files[one["settings"]]: Fit.model_validate(one["fit"]) for one in told}
+    return {name: Trained(expected[name], fit.row_counts, fit.adapter_norm) for name, fit in fits.items()}
 
 
 def test_every_format_is_trained_on_row_by_row(trained: dict[str, Trained]) -> None:

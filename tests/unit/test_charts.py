@@ -98,7 +98,7 @@ def test_tradeoffs_leave_out_points_without_a_cost(comparison: Comparison) -> No
 
 def test_curves_name_their_run_and_are_thinned(study: StudyResults) -> None:
     figures = training_figures(study, COLOURS)
-    assert list(figures) == ["loss", "reward margin", "reward accuracy"]
+    assert list(figures) == ["loss", "reward margin", "reward of the chosen answers", "reward accuracy"]
     assert figures["reward accuracy"]["kto"] is None
     loss = figures["loss"]["dpo"]
     assert loss is not None

@@ -6,16 +6,18 @@ from typing import Any
 import pytest
 
 from prefsweep.failures import StageError
-from prefsweep.gates.measure import check_scored, check_served
-from prefsweep.gates.merge import check_merge
-from prefsweep.gates.train import check_rows, check_training
+from prefsweep.gates.measure import check_files, check_rendering, check_scored, check_served
+from prefsweep.gates.merge import check_finite, check_merge, parity_bound
+from prefsweep.gates.train import check_rows, check_schedule, check_training
 from prefsweep.plan import Estimate, Point, Run
+from prefsweep.records.base import FileHash
 from prefsweep.records.measure import PairScore
 from prefsweep.records.merge import Probe
 from prefsweep.records.train import TrainRecord
+from prefsweep.schedule import asked_learning_rate
 from tests import example_study as example
 
-PROBE = Probe(prompt="p", token_ids=[1, 2, 3, 4], answer_tokens=2, log_prob=-8.0, answer_log_prob=-4.0)
+PROBE = Probe(prompt="p", token_ids=[1, 2, 3, 4], answer_tokens=2, log_probs=[-4.0, -3.0, -1.0])
 
 
 def trained(**changes: Any) -> TrainRecord:
@@ -80,10 +82,45 @@ def test_an_unsound_training_fails(changes: dict[str, Any], failure: str, messag
     assert caught.value.failure == failure
 
 
+SCHEDULE: dict[str, Any] = {"learning_rate": 2e-4, "warmup_ratio": 0.05, "scheduler": "cosine"}
+
+
+def scheduled(**settings: Any) -> TrainRecord:
+    """Five logged steps of 36 that were made as `settings` ask."""
+    asked, record = SCHEDULE | settings, trained()
+    steps = [
+        record.history[0].model_copy(
+            update={"step": step, "learning_rate": asked_learning_rate(asked, step, record.expected_steps)}
+        )
+        for step in (1, 2, 3, 20, 36)
+    ]
+    return record.model_copy(update={"history": steps})
+
+
+@pytest.mark.parametrize("scheduler", ["cosine", "linear", "constant"])
+def test_a_schedule_as_it_was_asked_for_passes(scheduler: str) -> None:
+    check_schedule(scheduled(scheduler=scheduler), SCHEDULE | {"scheduler": scheduler}, 36)
+
+
+@pytest.mark.parametrize(
+    ("really", "message"),
+    [
+        ({"learning_rate": 1e-4}, "step 2 of 36 was made with learning rate 5e-05; .* asks for 0.0001"),
+        ({"warmup_ratio": 0.0}, "step 1 of 36 was made with learning rate 0.0002; .* asks for 0"),
+        ({"scheduler": "constant"}, "step 20 of 36 was made with learning rate 0.0002; a cosine schedule"),
+    ],
+)
+def test_another_schedule_than_asked_for_fails(really: dict[str, Any], message: str) -> None:
+    with pytest.raises(StageError, match=message) as caught:
+        check_schedule(scheduled(**really), SCHEDULE, 36)
+    assert caught.value.failure == "internal"
+
+
 @pytest.mark.parametrize(
     ("arguments", "failure"),
     [
         ((2e-5, 1.0, 1e-5, True, True), "model"),
+        ((float("nan"), 1.0, 1e-5, True, True), "model"),
         ((0.0, 0.0, 1e-5, True, True), "no_effect"),
         ((0.0, 1.0, 1e-5, True, False), "model"),
     ],
@@ -97,12 +134,37 @@ def test_a_merge_that_is_not_base_and_adapter_fails(
     assert caught.value.failure == failure
 
 
-@pytest.mark.parametrize("found", [-8.005, -7.9, float("nan")])
-def test_a_server_of_another_model_is_found_out(found: float) -> None:
-    check_served(PROBE, -8.0005, "float32")
+def test_a_merged_model_that_gives_no_numbers_fails() -> None:
+    check_finite([1.0, 30.0])
+    with pytest.raises(StageError, match="nan") as caught:
+        check_finite([1.0, float("nan")])
+    assert caught.value.failure == "nan"
+
+
+def test_the_bound_of_float32_is_absolute_until_logits_exceed_one() -> None:
+    assert parity_bound("float32", 0.4) == 1e-5
+    assert parity_bound("float32", 36.0) == pytest.approx(3.6e-4)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        [-4.01, -3.0, -1.0],
+        [-3.9, -3.1, -1.0],  # as likely as a whole, and another model
+        [-4.0, -3.0, float("nan")],
+    ],
+)
+def test_a_server_of_another_model_is_found_out(found: list[float]) -> None:
+    check_served(PROBE, [-4.0004, -3.0003, -1.0], "float32")
     with pytest.raises(StageError, match=r"merged model's -8\.000") as caught:
         check_served(PROBE, found, "float32")
     assert caught.value.failure == "wrong_model"
+
+
+def test_rounding_to_bfloat16_is_no_other_model() -> None:
+    check_served(PROBE, [-4.2, -2.8, -1.05], "bfloat16")
+    with pytest.raises(StageError, match=r"in root mean square where 0\.35 was"):
+        check_served(PROBE, [-4.5, -2.5, -1.0], "bfloat16")
 
 
 def test_scores_of_other_answers_are_found_out() -> None:
@@ -120,3 +182,47 @@ def test_scores_of_other_answers_are_found_out() -> None:
     check_scored([PROBE], scored(-4.001), "float32")
     with pytest.raises(StageError, match=r"log-probability of -5\.000"):
         check_scored([PROBE], scored(-5.0), "float32")
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (
+            {"model.safetensors": "b" * 64, "config.json": "c" * 64},
+            "merged/model.safetensors has sha256 bbb.*recorded aaa",
+        ),
+        ({"config.json": "c" * 64}, "merged/model.safetensors has sha256 none: it is missing"),
+        (
+            {"model.safetensors": "a" * 64, "config.json": "c" * 64, "x.py": "d" * 64},
+            "merged/x.py .* recorded no such file",
+        ),
+    ],
+)
+def test_files_that_the_merge_did_not_leave(found: dict[str, str], message: str) -> None:
+    def hashes(files: dict[str, str]) -> list[FileHash]:
+        return [FileHash(name=name, bytes=1, sha256=sha256) for name, sha256 in files.items()]
+
+    merged = hashes({"model.safetensors": "a" * 64, "config.json": "c" * 64})
+    check_files(merged, merged[::-1])
+    with pytest.raises(StageError, match=message) as caught:
+        check_files(merged, hashes(found))
+    assert caught.value.failure == "wrong_model"
+
+
+START, SYSTEM = 1, [5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ("served", "message"),
+    [
+        ([START, START, *SYSTEM, 8, 9], r"from token 1 on, the trainer renders it as \[5, 6, 7, 8, 9\] \(6 tokens"),
+        ([START, 8, 9], r"the server as \[8, 9\] \(3\)"),
+        ([START, *SYSTEM, 8], r"from token 5 on, the trainer renders it as \[9\] .* the server as \[\] \(5\)"),
+    ],
+)
+def test_a_double_start_and_a_missing_system_prompt_are_seen(served: list[int], message: str) -> None:
+    trained = [START, *SYSTEM, 8, 9]
+    check_rendering("p", {"the trainer": trained, "the tokenizer": tuple(trained), "the server": trained})
+    with pytest.raises(StageError, match=message) as caught:
+        check_rendering("p", {"the trainer": trained, "the tokenizer": trained, "the server": served})
+    assert caught.value.failure == "wrong_model"

@@ -22,7 +22,7 @@ from prefsweep.records.merge import Probe, RenderedPrompt
 from prefsweep.serving import Server, check_identity, serving
 
 FAKE = [sys.executable, str(Path(__file__).resolve().parents[1] / "fake_server.py")]
-PROBE = Probe(prompt="p", token_ids=[1, 2, 3], answer_tokens=1, log_prob=-2.0, answer_log_prob=-1.0)
+PROBE = Probe(prompt="p", token_ids=[1, 2, 3], answer_tokens=1, log_probs=[-1.0, -1.0])
 SETTINGS = GenerateSettings(max_tokens=8, temperature=0.0, concurrency=[2], repeats=1, timed_tokens=8, timed_requests=1)
 
 
@@ -150,5 +150,8 @@ def test_every_prompt_is_answered_in_order(tmp_path: Path) -> None:
 
 def test_another_rendering_than_the_trainers_is_found_out(tmp_path: Path) -> None:
     rendered = [RenderedPrompt(prompt="p0", token_ids=[1, 1, 2])]
-    with fake(tmp_path) as server, pytest.raises(StageError, match="rendered it as tokens \\[1, 1, 2\\]"):
+    with (
+        fake(tmp_path) as server,
+        pytest.raises(StageError, match="from token 1 on, the trainer renders it as \\[1, 2\\]"),
+    ):
         asyncio.run(generate(server, prompts(1), rendered, SETTINGS, 0))

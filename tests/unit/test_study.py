@@ -138,7 +138,12 @@ PAIRS = "paired: [{learning_rate: 1e-4, epochs: 1}, {learning_rate: 5e-5, epochs
         ("{dpo: }", "{}", "search: {random: 0}", "search.random: input should be greater than or equal to 1"),
         ("{dpo: }", "{}", "search: {halving: {keeep: 0.1}}", "search.halving.keeep: unknown key; did you mean 'keep'?"),
         ("{dpo: }", "{}", "generate: {max_token: 3}", "generate.max_token: unknown key; did you mean 'max_tokens'?"),
-        ("{dpo: }", "{beta: 0.1}", "", "train.beta: unknown key; it is a key of methods.aot and of methods.aot_unpaired and of"),
+        (
+            "{dpo: }",
+            "{beta: 0.1}",
+            "",
+            "train.beta: unknown key; it is a key of methods.aot and of methods.aot_unpaired and",
+        ),
         ("{dpo: {beta: }}", "{}", "", "methods.dpo.beta: is empty; give it a value, or remove the key"),
         ("{dpo: }", "{epochs: null}", "", "train.epochs: is empty; give it a value, or remove the key"),
         (

@@ -1,8 +1,9 @@
 """Stands in for the Python of an engine's environment: the same commands, records of the right form, in milliseconds.
 
 Only the workflow's behaviour is tested with it; nothing it writes is ever published. The environment variable
-STUB_FAIL names methods whose training fails (STUB_FAIL_RUN one of them, as `method:part of a run's id`), STUB_GREEDY
-those whose training takes 1.5 GB of memory, STUB_SECONDS says how long a training lasts.
+STUB_FAIL names methods whose training fails (STUB_FAIL_RUN one of them, as `method:part of a run's id`), STUB_FAULT
+what is wrong with what trained, STUB_GREEDY methods whose training takes 1.5 GB of memory, STUB_SECONDS says how long
+a training lasts.
 """
 
 import json
@@ -16,6 +17,7 @@ from pathlib import Path
 from prefsweep.admission import rung_to_continue
 from prefsweep.failures import StageError, recorded
 from prefsweep.files import write_json, write_jsonl
+from prefsweep.gates.train import check_training
 from prefsweep.metrics import PREFERENCE_TASK
 from prefsweep.model_store import fetch_model
 from prefsweep.models import load_model_spec
@@ -25,6 +27,8 @@ from prefsweep.provenance import circumstances
 from tests import example_study as example
 
 SHAPE = example.Shape()
+FAULTS = {"frozen": {"adapter_norm": 0.0}, "lossy": {"rows": 143}, "cut short": {"steps": 35}}
+"""STUB_FAULT → what the engine would have left; the real gate judges it."""
 
 
 def main(script: str, arguments: list[str]) -> None:
@@ -52,7 +56,10 @@ def train(options: Namespace, directory: Path) -> None:
     write_json(directory / "run.json", circumstances(plan, options.run))
     taken = bytearray(1_500_000_000 if point.method in os.environ.get("STUB_GREEDY", "").split() else 0)
     time.sleep(float(os.environ.get("STUB_SECONDS", "0")))
-    example.train_record(plan.run(options.run), point, chance(options), SHAPE).write(directory / "train.json")
+    record = example.train_record(plan.run(options.run), point, chance(options), SHAPE)
+    record = record.model_copy(update=FAULTS.get(os.environ.get("STUB_FAULT", ""), {}))
+    check_training(record, "float32")
+    record.write(directory / "train.json")
     del taken
 
 

@@ -1,24 +1,80 @@
 """Before a server is measured and before lm-eval's scores count."""
 
+import math
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from statistics import fmean
+
 from prefsweep.failures import StageError
+from prefsweep.records.base import FileHash
 from prefsweep.records.measure import PairScore
 from prefsweep.records.merge import Probe
 
 LOG_PROB_BOUND_PER_TOKEN = {"float32": 1e-3, "bfloat16": 0.1}
-"""How far a server's summed log-probability may be from the merged model's, per token."""
+"""How far a server's log-probability of a text may be from the merged model's, per token."""
+
+TOKEN_BOUND = {"float32": 5e-3, "bfloat16": 0.35}
+"""How far, in root mean square over its tokens: differences go both ways, so that a sum hardly shows another model.
+
+Of 135 million parameters trained in float32, bfloat16 moved the sum by 0.02 per token, the root mean square by 0.17;
+the base in the model's place moved them by 0.07 and 1.1, another method's model by 0.09 and 0.37."""
 
 
-def check_served(probe: Probe, found: float, precision: str) -> None:
-    """Before a server is measured: it finds a conversation as likely as the merged model does.
+def check_files(merged: Sequence[FileHash], found: Sequence[FileHash]) -> None:
+    """Before a server is started: the files that it will load are those that the merge left.
 
-    Raises StageError("wrong_model") with both values; a stale, swapped or foreign model cannot pass.
+    Raises StageError("wrong_model") that names a file with both hashes.
     """
-    bound = LOG_PROB_BOUND_PER_TOKEN[precision] * len(probe.token_ids)
-    if not abs(found - probe.log_prob) <= bound:
+    left, right = ({file.name: file.sha256 for file in files} for files in (merged, found))
+    for name in sorted(left | right):
+        if left.get(name) != right.get(name):
+            raise StageError(
+                "wrong_model",
+                f"merged/{name} has sha256 {right.get(name, 'none: it is missing')}, the merge recorded "
+                f"{left.get(name, 'no such file')}",
+                "Something changed the merged model: delete the run's merge.json and run the same command again.",
+            )
+
+
+def check_rendering(prompt: str, renderings: Mapping[str, Sequence[int]]) -> None:
+    """Before an answer counts: whoever renders a prompt (name → token ids) makes the same tokens of it.
+
+    Raises StageError("wrong_model") with the first tokens in which two of them differ: a second start of sequence, a
+    system prompt that one of them adds or leaves out, another template.
+    """
+    (first, expected), *others = renderings.items()
+    for name, found in others:
+        if list(found) == list(expected):
+            continue
+        place = next(n for n, (a, b) in enumerate(zip_longest(expected, found)) if a != b)
         raise StageError(
             "wrong_model",
-            f"the server's log-probability of conversation {probe.prompt} is {found:.3f}, the merged model's "
-            f"{probe.log_prob:.3f}; at most {bound:.3f} apart was expected",
+            f"prompt {prompt}: from token {place} on, {first} renders it as {_some(expected, place)} "
+            f"({len(expected)} tokens in all), {name} as {_some(found, place)} ({len(found)})",
+            "Make `template` in the model's file and the chat template beside its tokenizer agree.",
+        )
+
+
+def _some(token_ids: Sequence[int], start: int) -> str:
+    return f"{list(token_ids[start : start + 12])}"
+
+
+def check_served(probe: Probe, found: Sequence[float], precision: str) -> None:
+    """Before a server is measured: it finds each token of a conversation as likely as the merged model does.
+
+    `found` are its log-probabilities of `probe.token_ids[1:]`. Raises StageError("wrong_model") with both values; a
+    stale, swapped or foreign model cannot pass.
+    """
+    differences = [ours - theirs for ours, theirs in zip(found, probe.log_probs, strict=True)]
+    mean = abs(fmean(differences))
+    spread = math.sqrt(fmean(difference**2 for difference in differences))
+    if not (mean <= LOG_PROB_BOUND_PER_TOKEN[precision] and spread <= TOKEN_BOUND[precision]):
+        raise StageError(
+            "wrong_model",
+            f"the server's log-probability of conversation {probe.prompt} is {sum(found):.3f}, the merged model's "
+            f"{sum(probe.log_probs):.3f}: {mean:.3g} per token apart where {LOG_PROB_BOUND_PER_TOKEN[precision]:g} was "
+            f"expected, {spread:.3g} in root mean square where {TOKEN_BOUND[precision]:g} was",
+            "The server does not serve what this run trained: delete its merge.json and run the same command again.",
         )
 
 

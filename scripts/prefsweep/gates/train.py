@@ -1,9 +1,12 @@
 """Before an adapter counts."""
 
+import math
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from prefsweep.failures import StageError
 from prefsweep.records.train import TrainRecord
+from prefsweep.schedule import asked_learning_rate
 
 _FIRST_LOSS_TOLERANCE = {"float32": 1e-3, "bfloat16": 2e-2}
 """Of losses up to 1, and as a share of larger ones: IPO's and SPPO's are squares."""
@@ -43,3 +46,20 @@ def check_training(record: TrainRecord, precision: str) -> None:
         )
     if record.adapter_norm == 0:
         raise StageError("no_effect", "every LoRA B matrix is zero after training")
+
+
+def check_schedule(record: TrainRecord, settings: Mapping[str, Any], steps: int) -> None:
+    """Before an adapter counts: every logged step was made with the learning rate that the study asks for.
+
+    `steps` are those of the whole run: one that ends at a rung has its schedule. Raises StageError("internal") with
+    both rates: the engine was told, or understood, something else.
+    """
+    for step in record.history:
+        asked = asked_learning_rate(settings, step.step, steps)
+        if not math.isclose(step.learning_rate, asked, rel_tol=1e-6, abs_tol=1e-9 * settings["learning_rate"]):
+            raise StageError(
+                "internal",
+                f"step {step.step} of {steps} was made with learning rate {step.learning_rate:.6g}; a "
+                f"{settings['scheduler']} schedule to {settings['learning_rate']:g} with warmup_ratio "
+                f"{settings['warmup_ratio']:g} asks for {asked:.6g}",
+            )

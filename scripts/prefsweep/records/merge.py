@@ -14,10 +14,13 @@ class Probe(Record):
     token_ids: list[int]
     answer_tokens: int
     """How many of them, at the end, lm-eval counts to the answer; white space that ends the prompt is among them."""
-    log_prob: float
-    """Summed log-probability of `token_ids[1:]`, natural logarithm."""
-    answer_log_prob: float
-    """Summed log-probability of the answer given the prompt."""
+    log_probs: list[float]
+    """Of each of `token_ids[1:]`, natural logarithm."""
+
+    @property
+    def answer_log_prob(self) -> float:
+        """Summed log-probability of the answer given the prompt."""
+        return sum(self.log_probs[-self.answer_tokens :])
 
 
 class RenderedPrompt(Record):

@@ -18,6 +18,7 @@ class TrainStep(Record):
     """The engine's own loss, before any filter; None where it was not finite."""
     grad_norm: float | None
     learning_rate: float
+    """Of this very step."""
     reward_margin: float | None
     reward_accuracy: float | None
     chosen_reward: float | None
@@ -98,3 +99,9 @@ class TrainRecord(Record):
     """Resident set on CPU, allocator peak on CUDA; of several GPUs, the fullest one's."""
     memory_kind: MemoryKind
     versions: dict[str, str]
+
+    @property
+    def kl_zero_share(self) -> float | None:
+        """Share of the logged steps, after the first, whose KL estimate is exactly 0; None where there is none."""
+        estimates = [step.kl for step in self.history[1:] if step.kl is not None]
+        return sum(kl == 0 for kl in estimates) / len(estimates) if estimates else None

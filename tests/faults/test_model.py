@@ -1,0 +1,113 @@
+"""Faults in a model, as a user meets them: found before anything runs, with the file, what is wrong and what to do.
+
+What only shows when a model is merged or served (M6, M7) is in tests/e2e/test_parity_gates.py, with the real engines.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from prefsweep.models import directory_revision
+from tests.faults.conftest import Planning
+from tests.model_fixtures import edit
+from tests.workflow.conftest import STUDY
+
+
+def tried(planning: Planning, model: Path, *arguments: str, more: str = "") -> tuple[int, str]:
+    """Exit status and output of a study of this model folder."""
+    keys = f"path: {model.name}, model_type: llama, template: chatml{more}"
+    study = STUDY.format(model="base-model").replace("path: base-model, model_type: llama, template: chatml", keys)
+    (planning.folder / "study.yaml").write_text(study)
+    outcome = planning.project.snakemake(*arguments)
+    return outcome.returncode, outcome.stdout.replace(f"{planning.folder}/", "")
+
+
+def refused(planning: Planning, model: Path) -> str:
+    """What is said of a study of this model folder, before any job."""
+    status, output = tried(planning, model, "--dry-run")
+    assert status == 2, output
+    assert "nothing was started" in output
+    assert "Traceback" not in output
+    assert "Building DAG" not in output
+    return output
+
+
+@pytest.fixture
+def model(planning: Planning) -> Path:
+    """A folder that would pass."""
+    folder = planning.folder / "tried-model"
+    shutil.rmtree(folder, ignore_errors=True)
+    return shutil.copytree(planning.folder / "base-model", folder)
+
+
+def flip(path: Path, byte: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[byte] ^= 1
+    path.write_bytes(content)
+
+
+def index(model: Path) -> None:
+    (model / "model.safetensors").rename(model / "model-00001-of-00002.safetensors")
+    shards = {"layer.0": "model-00001-of-00002.safetensors", "layer.1": "model-00002-of-00002.safetensors"}
+    (model / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 1)
+
+
+Damage = Callable[[Path], object]
+FAULTS: dict[str, tuple[Damage, str]] = {
+    "m1 missing": (shutil.rmtree, "tried-model: no such directory"),
+    "m1 no config": (lambda m: (m / "config.json").unlink(), "tried-model/config.json: no such file"),
+    "m1 architecture": (
+        lambda m: edit(m / "config.json", architectures=["BertForMaskedLM"]),
+        "not a causal language model (architectures: BertForMaskedLM)",
+    ),
+    "m2 truncated": (lambda m: cut(m / "model.safetensors"), "model.safetensors: truncated or damaged"),
+    "m3 shard": (index, "model-00002-of-00002.safetensors: missing, although"),
+    "m4 pickle": (
+        lambda m: (m / "model.safetensors").rename(m / "pytorch_model.bin"),
+        "pytorch_model.bin: pickled weights can execute code",
+    ),
+    "m4 plugin": (
+        lambda m: (m / "args.json").write_text('{"external_plugins": ["plugin.py"]}'),
+        "args.json: external_plugins makes ms-swift execute code",
+    ),
+    "m5 template": (lambda m: (m / "chat_template.jinja").unlink(), "has no chat template"),
+    "m5 end of turn": (
+        lambda m: edit(m / "tokenizer_config.json", eos_token="<|endoftext|>"),
+        "the eos_token is <|endoftext|>, but the chat template ends a turn with '<|im_end|>'",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_damaged_model_is_refused_before_anything_runs(planning: Planning, model: Path, fault: str) -> None:
+    damage, message = FAULTS[fault]
+    damage(model)
+    assert message in " ".join(refused(planning, model).split())
+
+
+def test_m2_a_flipped_bit_of_pinned_weights(planning: Planning, model: Path) -> None:
+    """It takes reading all of the model, which is done once, when the model is put in place before the first job."""
+    pinned = directory_revision(model)
+    flip(model / "model.safetensors", -1)
+    status, output = tried(planning, model, more=f", revision: {pinned}")
+    assert status != 0
+    assert f"its content hash is {directory_revision(model)}, not the revision {pinned}" in " ".join(output.split())
+    assert not list(planning.folder.glob("results/*/runs/*/*/train.json"))
+
+
+def test_m4_code_is_named_and_never_run(planning: Planning, model: Path) -> None:
+    canary = planning.folder / "canary"
+    (model / "modeling_x.py").write_text(f"open({str(canary)!r}, 'w')")
+    edit(model / "config.json", auto_map={"AutoModelForCausalLM": "modeling_x.Model"})
+    assert "auto_map makes loading it execute code" in refused(planning, model)
+    edit(model / "config.json", auto_map=None)
+    assert "modeling_x.py: a model must not ship Python code" in refused(planning, model)
+    assert not canary.exists()

@@ -9,7 +9,7 @@ from prefsweep.failures import recorded
 from prefsweep.files import published_directory, sha256_of, write_json
 from prefsweep.gates.merge import PARITY_BOUND, check_merge
 from prefsweep.memory import peak_memory
-from prefsweep.plan import BASE, Plan
+from prefsweep.plan import BASE, Plan, shared_precision
 from prefsweep.prepared import heldout_prompts
 from prefsweep.provenance import circumstances, installed_versions
 from prefsweep.records.base import hashed_files, read_document
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
 
     point = plan.point_of(options.run)
     adapter = None if point.method == BASE else options.output.resolve() / "adapter"
-    precision = point.settings["precision"] if adapter else shared_precision(plan)
+    precision = point.settings["precision"] if adapter else shared_precision(plan.points)
     base = options.model.resolve()
     merged = options.output / "merged"
     heldout = heldout_prompts(options.data, options.run)
@@ -92,12 +92,6 @@ def lift(folder: Path) -> None:
     for file in folder.iterdir():
         file.rename(folder.parent / file.name)
     folder.rmdir()
-
-
-def shared_precision(plan: Plan) -> str:
-    """The base is exported in the precision its rivals were trained in; float32 if any of them was."""
-    precisions = {point.settings["precision"] for point in plan.points if point.method != BASE}
-    return "float32" if "float32" in precisions else "bfloat16"
 
 
 def tied(directory: Path) -> bool:

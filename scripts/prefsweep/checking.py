@@ -44,6 +44,8 @@ class DatasetCounts(Record):
     """What each file was read as."""
     dropped: dict[str, int]
     """Reason → rows left out because the data set says so, held-out ones included."""
+    sequence_bytes: float
+    """UTF-8 bytes of a prompt with an answer, on average over all training answers: what tokens are estimated from."""
 
     @property
     def notices(self) -> list[str]:
@@ -98,11 +100,16 @@ def _checked(spec: DatasetSpec, files: DatasetFiles, progress: Progress | None) 
         for row in reading:
             places.setdefault(_number(cluster_of(row.messages)), f"{reading.path}:{row.line}")
     trained, undesirable = array("Q"), array("Q")
+    sequences, text_bytes = 0, 0
     leaks: list[str] = []
     for reading in training:
         for row in reading:
             cluster = _number(cluster_of(row.messages))
             trained.append(cluster)
+            answers = [answer for answer in (row.answer, row.rejected) if answer is not None]
+            sequences += len(answers)
+            asked = sum(len(turn["content"].encode()) for turn in row.messages)
+            text_bytes += asked * len(answers) + sum(len(answer.encode()) for answer in answers)
             if row.desirable is False:
                 undesirable.append(cluster)
             if cluster in places:
@@ -136,6 +143,7 @@ def _checked(spec: DatasetSpec, files: DatasetFiles, progress: Progress | None) 
         labels=labels,
         explanations=explained(training) + explained(heldout),
         dropped=dropped_rows([*training, *heldout]),
+        sequence_bytes=text_bytes / sequences,
     )
 
 

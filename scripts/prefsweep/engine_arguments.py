@@ -16,12 +16,10 @@ from pydantic_core import PydanticCustomError
 
 from prefsweep.methods import Method
 from prefsweep.plan import Point
-from prefsweep.settings import Strict
+from prefsweep.settings import ENGINE, Strict
 from prefsweep.tracking import known_integrations
 from prefsweep.yaml_file import load_yaml
 
-ENGINE = "engine"
-"""The key of `train`, of a method and of a point's settings."""
 REFUSED = "refused_argument"
 """The type of the error for an argument that is not passed on. Its value, which may be a secret, is in no message."""
 
@@ -68,7 +66,7 @@ def engine_model(methods: Mapping[str, Method]) -> type[Strict]:
     }
     report_to = engine.arguments["report_to"].annotation | None
     fields |= {"report_to": (Annotated[report_to, AfterValidator(known_integrations)], Field(None))}
-    fields |= {name: (_refusal(name, why), Field(None)) for name, why in refused.items()}
+    fields |= {name: (_refusal(name, why), Field(None, exclude=True)) for name, why in refused.items()}
     return create_model("Engine", __base__=Strict, **fields)
 
 

@@ -104,7 +104,7 @@ def find(
         primary=primary,
         metrics=metrics,
         family=family,
-        runs={point.id: [run for run in plan.runs if run.point == point.id] for point in plan.points},
+        runs=plan.runs_by_point,
         finished=finished,
         failed=failed,
         stopped=stopped,

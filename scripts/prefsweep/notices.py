@@ -8,6 +8,7 @@ from prefsweep.checking import DatasetCounts
 from prefsweep.engine_arguments import engine_notices
 from prefsweep.methods import Method
 from prefsweep.plan import BASE, Point
+from prefsweep.search import as_search
 from prefsweep.study import StudyConfig
 from prefsweep.wording import joined
 
@@ -24,6 +25,10 @@ def plan_notices(
     if len(set(tried.values())) > 1:
         budget = ", ".join(f"{name} {count}" for name, count in tried.items())
         notices.append(f"Unequal tuning budget, points per method: {budget}.")
+    wanted = as_search(config.search).random
+    for name, count in tried.items():
+        if wanted and count < wanted:
+            notices.append(f"{name}: its space has {count} points, fewer than the {wanted} to be drawn: all are tried.")
     notices += counts.notices if counts else []
     notices += _of_labelled_data(methods, counts)
     notices += engine_notices(trained)

@@ -1,6 +1,8 @@
 """`plan.json`: every run a study consists of, before anything is spent. Stages look their run up here by id."""
 
 import math
+from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +14,8 @@ from prefsweep.search import Halving
 
 BASE = "base"
 Device = Literal["cpu", "cuda"]
+Stage = Literal["train", "merge", "measure"]
+"""What a run consists of; scoring takes seconds and is not planned."""
 
 
 class Point(Record):
@@ -28,15 +32,36 @@ class Point(Record):
     """The loss that is minimised, with numbers filled in."""
 
 
+class StageEstimate(Record):
+    """What one stage of a run will cost."""
+
+    stage: Stage
+    seconds: float
+    gpus: int
+    """Devices the stage holds meanwhile; 0 on the CPU."""
+    disk_bytes: int
+    """What it leaves behind."""
+    basis: Literal["finished runs", "first guess"]
+    """Where the seconds come from: what was measured here, or a formula with documented constants."""
+
+
 class Estimate(Record):
     """What a run will cost, as far as it can be known before it ran."""
 
     steps: int | None
     sequences: int | None
     """None while the number of rows is unknown."""
+    tokens: int | None = None
+    """That go through the policy while it is trained."""
     seconds: float | None
-    """From finished runs of the same model and method on this machine; None before there is one."""
+    """Of all stages; None while the model or the rows are unknown."""
     disk_bytes: int | None
+    stages: list[StageEstimate] = Field(default_factory=list)
+
+    @property
+    def gpu_seconds(self) -> float:
+        """Seconds × devices, of the stages that are known."""
+        return sum(stage.seconds * stage.gpus for stage in self.stages)
 
 
 class Run(Record):
@@ -124,13 +149,25 @@ class Plan(Record):
         estimates = {key: {"__all__": {"estimate"}} for key in ("runs", "screening")}
         return sha256_of_json(self.model_dump(mode="json", exclude=estimates))[:16]
 
+    @cached_property
+    def points_by_id(self) -> dict[str, Point]:
+        return {point.id: point for point in self.points}
+
+    @cached_property
+    def runs_by_id(self) -> dict[str, Run]:
+        return {run.id: run for run in (*self.runs, *self.screening)}
+
+    @cached_property
+    def runs_by_point(self) -> dict[str, list[Run]]:
+        """Every point's runs, in the plan's order."""
+        runs: dict[str, list[Run]] = {point.id: [] for point in self.points}
+        for run in self.runs:
+            runs[run.point].append(run)
+        return runs
+
     def point_of(self, run: str) -> Point:
         """The point a run belongs to. Raises KeyError for a run that is not in the plan."""
-        name = run.partition("/")[0]
-        for point in self.points:
-            if point.id == name:
-                return point
-        raise KeyError(run)
+        return self.points_by_id[run.partition("/")[0]]
 
     def gpus(self, run: str) -> int:
         """How many GPUs (on the CPU, processes) train this run together."""
@@ -149,10 +186,13 @@ class Plan(Record):
 
     def run(self, run: str) -> Run:
         """The run with this id, or the rung of one. Raises KeyError when the plan has none."""
-        for candidate in (*self.runs, *self.screening):
-            if candidate.id == run:
-                return candidate
-        raise KeyError(run)
+        return self.runs_by_id[run]
+
+
+def shared_precision(points: Iterable[Point]) -> str:
+    """The base is exported in the precision its rivals were trained in; float32 if any of them was."""
+    precisions = {point.settings["precision"] for point in points if point.method != BASE}
+    return "float32" if "float32" in precisions else "bfloat16"
 
 
 def run_directory(study_directory: Path, run: str) -> Path:

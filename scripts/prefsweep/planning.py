@@ -5,31 +5,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prefsweep.checking import DatasetCounts, check_once
+from prefsweep.checking import check_once
 from prefsweep.code import code_revision
 from prefsweep.contaminations import known_contaminations
 from prefsweep.data_files import source_revision
 from prefsweep.dataset import DatasetSpec, SpecError, load_dataset_spec
-from prefsweep.estimate import Pace, disk_bytes
+from prefsweep.estimate import Estimator
+from prefsweep.experience import Experience
 from prefsweep.failures import StageError
 from prefsweep.host import device_for
 from prefsweep.methods import Method, load_methods
 from prefsweep.model_files import validate_model_directory
+from prefsweep.model_size import size_of
 from prefsweep.models import ModelSpec, load_model_spec, model_directory, model_revision
 from prefsweep.notices import plan_notices
 from prefsweep.plan import (
     BASE,
-    Estimate,
+    Device,
     GenerateSettings,
     Plan,
     PlannedData,
     PlannedModel,
     Point,
     Run,
+    shared_precision,
 )
 from prefsweep.screening import rung_id
 from prefsweep.search import halving_of
-from prefsweep.study import JOBS_PER_GPU, StudyConfig, StudyError, load_study
+from prefsweep.settings import JOBS_PER_GPU
+from prefsweep.study import StudyConfig, load_study
+from prefsweep.study_problems import StudyError
 from prefsweep.suitability import (
     check_halving,
     check_methods,
@@ -39,7 +44,6 @@ from prefsweep.suitability import (
     measurable_tasks,
 )
 from prefsweep.sweep import Inputs, expand
-from prefsweep.swift_settings import expected_steps
 from prefsweep.yaml_file import YamlError, load_yaml
 
 
@@ -106,12 +110,21 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
     check_tracking(file, points, device)
     tasks = measurable_tasks(file, config, counts)
     notices = plan_notices(config, points, methods, counts)
-    runs = _runs(config, points, methods, counts, model, places)
+    generate = GenerateSettings(**config.generate.model_dump())
+    directory = model_directory(model, places.models)
+    estimator = Estimator(
+        methods=methods,
+        counts=counts,
+        data_revision=revision,
+        size=size_of(directory),
+        experience=Experience.below(places.results, model.name, device),
+        generate=generate,
+        device=device,
+        base_precision=shared_precision(points),
+    )
+    runs = _runs(config, points, estimator)
     check_halving(file, config, runs, points)
-    if len(runs) > config.max_runs:
-        raise StudyError(
-            [f"{file}: the study has {len(runs)} runs, more than max_runs {config.max_runs}; raise it to confirm"]
-        )
+    _check_number(file, config, runs, device)
     plan = Plan(
         study=config.study,
         device=device,
@@ -120,7 +133,7 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
         smallest_effect=config.smallest_effect,
         model=PlannedModel(
             name=model.name,
-            directory=_relative(model_directory(model, places.models), places.root),
+            directory=_relative(directory, places.root),
             model_type=model.model_type,
             template=model.template,
             revision=model_revision(model),
@@ -136,12 +149,12 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
             rows=counts.rows if counts else None,
             heldout_rows=counts.heldout_rows if counts else None,
         ),
-        generate=GenerateSettings(**config.generate.model_dump()),
+        generate=generate,
         tasks=tasks,
         points=points,
         runs=runs,
         halving=halving_of(config.search),
-        screening=_screening(config, points, runs),
+        screening=_screening(config, points, runs, estimator),
         notices=[*notices, *known_contaminations(places.contaminations, dataset, tasks)],
     )
     return Study(config, methods, model, dataset, plan)
@@ -201,57 +214,44 @@ def _named(file: Path, key: str, load: Any) -> Any:
     raise StudyError([f"{file}:{line}: {key}: {message}"])
 
 
-def _runs(
-    config: StudyConfig,
-    points: list[Point],
-    methods: dict[str, Method],
-    counts: DatasetCounts | None,
-    model: ModelSpec,
-    places: Places,
-) -> list[Run]:
+def _runs(config: StudyConfig, points: list[Point], estimator: Estimator) -> list[Run]:
     """Point × seed. The base has nothing to train: it needs more than one seed only where answers are sampled."""
-    size = disk_bytes(model_directory(model, places.models))
-    pace = Pace.learnt(places.results, model.name)
     runs = []
     for point in points:
         seeds = config.seeds if point.method != BASE or config.generate.temperature > 0 else config.seeds[:1]
-        estimate = _estimate(point, methods, counts, size, pace)
+        estimate = estimator.of(point)
         runs += [Run(id=f"{point.id}/seed-{seed}", point=point.id, seed=seed, estimate=estimate) for seed in seeds]
     return runs
 
 
-def _screening(config: StudyConfig, points: list[Point], runs: list[Run]) -> list[Run]:
+def _check_number(file: Path, config: StudyConfig, runs: list[Run], device: Device) -> None:
+    """Raise StudyError with the line of `max_runs:`, or of `methods:`, when there are more runs than that."""
+    if len(runs) <= config.max_runs:
+        return
+    key = "max_runs" if "max_runs" in config.model_fields_set else "methods"
+    where = f"{file}:{load_yaml(file).line_of((key,))}: {key}"
+    known = [run.estimate for run in runs if run.estimate.seconds is not None]
+    seconds = sum(estimate.gpu_seconds if device == "cuda" else estimate.seconds or 0 for estimate in known)
+    unit = "GPU-hours" if device == "cuda" else "hours"
+    hours = f" ({seconds / 3600:,.0f} estimated {unit})" if known else ""
+    what = f"the study has {len(runs):,} runs{hours}, more than max_runs {config.max_runs:,}"
+    remedy = f"set `max_runs: {len(runs)}` to confirm, or draw fewer points with `search: {{random: 20}}`"
+    raise StudyError([f"{where}: {what}; {remedy}"])
+
+
+def _screening(config: StudyConfig, points: list[Point], runs: list[Run], estimator: Estimator) -> list[Run]:
     """Each rung of each point, with the first seed."""
     halving, seed = halving_of(config.search), config.seeds[0]
-    whole = {run.point: run.estimate.steps for run in runs}
+    whole = {run.point: run.estimate.steps or 0 for run in runs}
     screening = []
     for point in points if halving else []:
         steps = 0
         for rung, share in enumerate(halving.shares if halving and point.method != BASE else [], start=1):
-            before, steps = steps, math.ceil(share * (whole[point.id] or 0))
-            estimate = Estimate(steps=steps - before, sequences=None, seconds=None, disk_bytes=None)
+            before, steps = steps, math.ceil(share * whole[point.id])
+            estimate = estimator.of_rung(point, steps - before)
             name = rung_id(point.id, seed, rung)
             screening.append(Run(id=name, point=point.id, seed=seed, rung=rung, estimate=estimate))
     return screening
-
-
-def _estimate(
-    point: Point,
-    methods: dict[str, Method],
-    counts: DatasetCounts | None,
-    model_bytes: int | None,
-    pace: Pace,
-) -> Estimate:
-    if point.method == BASE:
-        return Estimate(steps=0, sequences=0, seconds=pace.base_seconds, disk_bytes=model_bytes)
-    if counts is None:
-        return Estimate(steps=None, sequences=None, seconds=None, disk_bytes=model_bytes)
-    answers = sum(counts.labels.values())
-    rows = answers if methods[point.method].data == "labelled" else counts.rows
-    steps = expected_steps(methods[point.method], point.settings, rows)
-    sequences = answers * int(point.settings["epochs"])
-    seconds = pace.seconds(point.method, steps)
-    return Estimate(steps=steps, sequences=sequences, seconds=seconds, disk_bytes=model_bytes)
 
 
 def _relative(path: Path, root: Path) -> str:

@@ -79,12 +79,12 @@ def checkout(directory: Path) -> dict[str, str]:
 def artefacts(study_directory: Path) -> list[FileHash]:
     """Every record and report file of a study, by content.
 
-    Left out: weights, which the records hash; logs; and plan.json, whose estimates change as runs finish, so that
-    its digest stands for it.
+    Left out: weights, which the records hash; logs; and plan.json and plan.csv, whose estimates change as runs finish,
+    so that its digest stands for it.
     """
     skipped = frozenset({"logs", "adapter", "merged", "training"})
     files = hashed_files(study_directory, skipped)
-    return [file for file in files if file.name not in ("provenance.json", "plan.json")]
+    return [file for file in files if file.name not in ("provenance.json", "plan.json", "plan.csv")]
 
 
 def circumstances(plan: Plan, run: str) -> dict[str, Any]:

@@ -46,6 +46,11 @@ class Search(Strict):
     halving: Halving | None = Field(None, description="Stop what is behind early.")
 
 
+def as_search(search: Literal["grid"] | Search) -> Search:
+    """What `search` means when it is a name."""
+    return search if isinstance(search, Search) else Search()
+
+
 def halving_of(search: Literal["grid"] | Search) -> Halving | None:
     """How points are stopped early, if they are."""
     return None if search == "grid" else search.halving

@@ -11,6 +11,16 @@ Sharding = Literal["zero1", "zero2", "zero3"]
 """Stages of ZeRO: the optimiser's states, also gradients, also weights."""
 
 
+ENGINE = "engine"
+"""The key of `train`, of a method and of a point's settings for further arguments of ms-swift; never swept."""
+JOBS_PER_GPU = "jobs_per_gpu"
+"""The one key of `train` that is not swept and in no point: it changes when runs are done, not what they are."""
+PAIRED = "paired"
+"""The key of `train` or a method that is no setting but holds settings whose values go together."""
+METHOD = "method"
+"""The key of an excluded point that is no setting."""
+
+
 class Strict(BaseModel):
     """Unknown keys and numbers that are not finite are errors."""
 
@@ -27,10 +37,12 @@ class TrainSettings(Strict):
         le=1,
         description="Peak rate; unset: the method's own for a LoRA, which is 10–100× that of full fine-tuning.",
     )
-    lora_rank: int = Field(8, strict=True, ge=1, le=1024)
-    lora_alpha: int = Field(32, strict=True, ge=1, le=4096)
-    lora_dropout: float = Field(0.05, strict=True, ge=0, lt=1)
-    epochs: int = Field(1, strict=True, ge=1, le=1000)
+    lora_rank: int = Field(8, strict=True, ge=1, le=1024, description="Of the matrices that are trained.")
+    lora_alpha: int = Field(
+        32, strict=True, ge=1, le=4096, description="The adapter's output is scaled by it over the rank."
+    )
+    lora_dropout: float = Field(0.05, strict=True, ge=0, lt=1, description="Of the adapter's input, while training.")
+    epochs: int = Field(1, strict=True, ge=1, le=1000, description="Passes over the training rows.")
     batch_size: int = Field(
         16, strict=True, ge=1, le=65536, description="Pairs per optimiser step; KTO takes twice as many rows."
     )
@@ -38,10 +50,12 @@ class TrainSettings(Strict):
         None, strict=True, ge=1, description="Pairs per forward pass; the batch divided by it is accumulated."
     )
     max_length: int = Field(2048, strict=True, ge=16, le=1 << 20, description="Tokens of prompt and answer.")
-    warmup_ratio: float = Field(0.05, strict=True, ge=0, lt=1)
-    scheduler: Scheduler = "cosine"
-    weight_decay: float = Field(0.1, strict=True, ge=0, le=1)
-    max_grad_norm: float = Field(1.0, strict=True, gt=0)
+    warmup_ratio: float = Field(
+        0.05, strict=True, ge=0, lt=1, description="Share of the steps in which the rate rises to its peak."
+    )
+    scheduler: Scheduler = Field("cosine", description="How the rate goes down from its peak.")
+    weight_decay: float = Field(0.1, strict=True, ge=0, le=1, description="AdamW's.")
+    max_grad_norm: float = Field(1.0, strict=True, gt=0, description="Longer gradients are shortened to this norm.")
     precision: Precision = Field("bfloat16", description="Of the base weights while training.")
     attention: Attention = Field("sdpa", description="PyTorch's fused attention, or the plain formula.")
     gradient_checkpointing: bool = Field(False, strict=True, description="Less memory for about 30 % more time.")
@@ -51,19 +65,21 @@ class TrainSettings(Strict):
     deepspeed: Sharding | None = Field(
         None, description="What a run's GPUs divide besides the batch; zero3: the weights too."
     )
-    logging_steps: int = Field(1, strict=True, ge=1)
+    logging_steps: int = Field(1, strict=True, ge=1, description="Losses are recorded every so many steps.")
     eval_steps: int | None = Field(None, strict=True, ge=1, description="Held-out loss every so many steps.")
     save_steps: int | None = Field(None, strict=True, ge=1, description="A checkpoint every so many steps.")
-    keep_checkpoints: int = Field(2, strict=True, ge=1)
+    keep_checkpoints: int = Field(2, strict=True, ge=1, description="The latest ones, while a run trains.")
 
 
 class GenerateConfig(Strict):
     """How every arm answers the held-out prompts and how it is timed."""
 
-    max_tokens: int = Field(128, strict=True, ge=1, le=1 << 17)
-    temperature: float = Field(0.0, strict=True, ge=0, le=5)
+    max_tokens: int = Field(128, strict=True, ge=1, le=1 << 17, description="Where an answer is cut off.")
+    temperature: float = Field(0.0, strict=True, ge=0, le=5, description="0: the likeliest token each time.")
     precision: Precision = Field("bfloat16", description="Of the served weights and activations.")
-    concurrency: list[Annotated[int, Field(strict=True, ge=1, le=4096)]] = Field([1, 8], min_length=1)
+    concurrency: list[Annotated[int, Field(strict=True, ge=1, le=4096)]] = Field(
+        [1, 8], min_length=1, description="Requests at a time, for each of which speed is measured."
+    )
     repeats: int = Field(3, strict=True, ge=1, le=100, description="Timed passes at each concurrency.")
     timed_tokens: int = Field(64, strict=True, ge=2, description="Forced length of every timed answer.")
     timed_requests: int = Field(8, strict=True, ge=1, description="Requests of one timed pass.")

@@ -4,67 +4,33 @@ A list under a method or under `train` is swept, a scalar is fixed; a key under 
 under `train` for that method. Unknown keys are errors at every level.
 """
 
-from collections.abc import Collection
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    Field,
-    ValidationError,
-    WithJsonSchema,
-    create_model,
-)
+from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag, ValidationError, create_model
 
-from prefsweep.engine_arguments import ENGINE, REFUSED, engine_model, passable
+from prefsweep.contradictions import contradictions
+from prefsweep.engine_arguments import engine_model
 from prefsweep.methods import Knob, Method
-from prefsweep.search import Search
-from prefsweep.settings import EvaluateConfig, GenerateConfig, Strict, TrainSettings
-from prefsweep.yaml_file import Document, load_yaml
+from prefsweep.search import Search, as_search
+from prefsweep.settings import (
+    ENGINE,
+    JOBS_PER_GPU,
+    METHOD,
+    PAIRED,
+    EvaluateConfig,
+    GenerateConfig,
+    Strict,
+    TrainSettings,
+)
+from prefsweep.study_problems import StudyError, described, problem
+from prefsweep.swept import distinct, distinct_values, swept
+from prefsweep.yaml_file import load_yaml, reread
 
-
-def _as_list(value: Any) -> Any:
-    return value if isinstance(value, list) else [value]
-
-
-def _without_repeats(values: list[Any]) -> list[Any]:
-    repeated = {value for value in values if values.count(value) > 1}
-    if repeated:
-        raise ValueError(f"lists {', '.join(map(str, sorted(repeated)))} more than once")
-    return values
-
-
-def _swept(scalar: Any, schema: dict[str, Any]) -> Any:
-    """`scalar`, or a non-empty list of distinct ones; always a list once it is read."""
-    return Annotated[
-        list[scalar],
-        Field(min_length=1),
-        BeforeValidator(_as_list),
-        AfterValidator(_without_repeats),
-        WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1, "uniqueItems": True}]}),
-    ]
-
-
-def _swept_train_fields() -> dict[str, Any]:
-    properties = TrainSettings.model_json_schema()["properties"]
-    fields = {}
-    for name, field in TrainSettings.model_fields.items():
-        schema = {key: value for key, value in properties[name].items() if key not in ("default", "title")}
-        constrained = (field.annotation, Field(), *field.metadata)
-        scalar = Annotated[constrained]  # type: ignore[valid-type]
-        fields[name] = (_swept(scalar, schema) | None, Field(None, description=field.description))
-    return fields
-
-
-def _swept_knob(knob: Knob) -> Any:
-    schema: dict[str, Any] = {"type": "number", "description": f"{knob.meaning} ({knob.source})"}
-    names = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
-    schema |= {names[bound]: value for bound, value in knob.bounds.items()}
-    scalar = Annotated[float, Field(strict=True, allow_inf_nan=False, **knob.bounds)]
-    return _swept(scalar, schema)
+_Search = Annotated[
+    Annotated[Literal["grid"], Tag("<name>")] | Annotated[Search, Tag("<settings>")],
+    Discriminator(lambda value: "<name>" if isinstance(value, str) else "<settings>"),
+]
 
 
 class StudyConfig(Strict):
@@ -73,8 +39,8 @@ class StudyConfig(Strict):
     study: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="Names the folder below results/.")
     model: str | dict[str, Any] = Field(description="A name in config/models/, or its contents in place.")
     dataset: str | dict[str, Any] = Field(description="A name in config/datasets/, or its contents in place.")
-    seeds: Annotated[list[Annotated[int, Field(strict=True, ge=0, lt=1 << 31)]], AfterValidator(_without_repeats)] = (
-        Field([0], min_length=1, description="Each sets training seed, data order and generation seed.")
+    seeds: Annotated[list[Annotated[int, Field(strict=True, ge=0, lt=1 << 31)]], distinct_values] = Field(
+        [0], min_length=1, description="Each sets training seed, data order and generation seed."
     )
     primary_metric: str = Field("preference_accuracy", description="Declared before anything runs.")
     smallest_effect: float = Field(
@@ -82,48 +48,91 @@ class StudyConfig(Strict):
     )
     methods: BaseModel
     train: BaseModel
-    search: Literal["grid"] | Search = Field("grid", description="grid: every combination, to its end.")
+    search: _Search = Field("grid", description="grid: every combination, to its end.")
+    exclude: list[Any] = Field([], description="Points to leave out: those that have all of an entry's values.")
     generate: GenerateConfig = GenerateConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: cuda where a GPU answers, else cpu.")
     max_runs: int = Field(500, strict=True, ge=1, description="A larger study is refused until this is raised.")
 
 
-JOBS_PER_GPU = "jobs_per_gpu"
-"""The one key of `train` that is not swept and in no point: it changes when runs are done, not what they are."""
-
-
-def _or_empty(value: Any) -> Any:
-    return {} if value is None else value
-
-
 def study_model(methods: dict[str, Method]) -> type[StudyConfig]:
     """The study file's model for a catalogue of methods: its knobs and bounds come from `config/methods/`."""
+    train_values = _train_scalars()
     passed_on = Field(None, description="Further arguments of ms-swift, passed on as they are (docs/engines.md).")
-    engine = engine_model(methods)
-    train_fields = _swept_train_fields() | {ENGINE: (engine | None, passed_on)}
+    train_fields = _swept_fields(train_values) | {ENGINE: (engine_model(methods) | None, passed_on)}
     sections: dict[str, Any] = {}
     for name, method in methods.items():
-        knobs: dict[str, Any] = {
-            knob: (_swept_knob(spec) | None, Field(None, description=spec.meaning))
-            for knob, spec in method.knobs.items()
-        }
-        section = create_model(method.title, __base__=Strict, **knobs, **train_fields)
-        description = f"{method.title} ({method.paper})"
-        sections[name] = (
-            Annotated[section | None, BeforeValidator(_or_empty)],
-            Field(None, description=description),
-        )
+        values = {knob: _knob_scalar(spec) for knob, spec in method.knobs.items()}
+        fields = _swept_fields(values) | train_fields | _paired_field(f"Paired_{name}", values | train_values)
+        section = create_model(method.title, __base__=Strict, **fields)
+        described = f"{method.title} ({method.paper})"
+        sections[name] = (Annotated[section, BeforeValidator(_or_empty)], Field(None, description=described))
     chosen = create_model("Methods", __base__=Strict, **sections)
     alone = Field(1, strict=True, ge=1, le=64, description="Trainings that may share a GPU; timed answers never do.")
-    train_fields |= {JOBS_PER_GPU: (int, alone)}
+    train_fields |= {JOBS_PER_GPU: (int, alone)} | _paired_field("Paired", train_values)
     train = create_model("Train", __base__=Strict, **train_fields)
+    excluded: Any = list[_excluded_model(methods, train_values)]  # type: ignore[misc]
     return create_model(
         "Study",
         __base__=StudyConfig,
         methods=(chosen, Field(description="At least one. A key here overrides the same key under `train`.")),
         train=(train, Field(default_factory=train)),
+        exclude=(excluded, StudyConfig.model_fields["exclude"]),
     )
+
+
+_Scalar = tuple[Any, dict[str, Any]]
+"""The type of one value, with its bounds, and its JSON schema."""
+
+
+def _train_scalars() -> dict[str, _Scalar]:
+    properties = TrainSettings.model_json_schema()["properties"]
+    scalars = {}
+    for name, field in TrainSettings.model_fields.items():
+        schema = {key: value for key, value in properties[name].items() if key != "title"}
+        constrained = (field.annotation, Field(), *field.metadata)
+        scalars[name] = (Annotated[constrained], schema)
+    return scalars
+
+
+def _knob_scalar(knob: Knob) -> _Scalar:
+    about = {"description": f"{knob.meaning} ({knob.source})", "default": knob.default}
+    bounds: dict[str, Any] = dict(knob.bounds)
+    names = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
+    schema = {"type": "number"} | {names[bound]: value for bound, value in bounds.items()}
+    return Annotated[float, Field(strict=True, allow_inf_nan=False, **bounds)], schema | about
+
+
+def _swept_fields(scalars: dict[str, _Scalar]) -> dict[str, Any]:
+    return {
+        name: (swept(scalar, schema, ranged=get_args(scalar)[0] in (int, float)), _UNSET)
+        for name, (scalar, schema) in scalars.items()
+    }
+
+
+def _paired_field(title: str, scalars: dict[str, _Scalar]) -> dict[str, Any]:
+    values: dict[str, Any] = {name: (scalar, _UNSET) for name, (scalar, _) in scalars.items()}
+    item = create_model(title, __base__=Strict, **values)
+    described = "Keys whose values go together: one entry for each combination, all with the same keys."
+    return {PAIRED: (distinct(item), Field(default_factory=list, description=described))}
+
+
+def _excluded_model(methods: dict[str, Method], train: dict[str, _Scalar]) -> Any:
+    knobs = {knob for method in methods.values() for knob in method.knobs}
+    number = Annotated[float, Field(strict=True)]
+    values: dict[str, Any] = dict.fromkeys(sorted(knobs), (number, _UNSET))
+    values |= {name: (scalar, _UNSET) for name, (scalar, _) in train.items()}
+    values |= {METHOD: (Literal[tuple(methods)], _UNSET)}
+    return create_model("Excluded", __base__=Strict, **values)
+
+
+_UNSET = Field(default_factory=lambda: None)
+"""For keys of which only those that were written count: a factory, so that no editor shows its value as a default."""
+
+
+def _or_empty(value: Any) -> Any:
+    return {} if value is None else value
 
 
 def load_study(path: Path, overrides: dict[str, Any], methods: dict[str, Method]) -> StudyConfig:
@@ -132,81 +141,14 @@ def load_study(path: Path, overrides: dict[str, Any], methods: dict[str, Method]
     Raises StudyError with every problem found, each with file, line, key, and what would be right.
     """
     document = load_yaml(path)
-    values = document.value | overrides
+    overrides = reread(overrides, Path("command line"))
+    model = study_model(methods)
     try:
-        config = study_model(methods).model_validate(values)
+        config = model.model_validate(document.value | overrides)
     except ValidationError as error:
-        raise StudyError(_problems(error, document, overrides, methods)) from None
-    if not config.methods.model_fields_set:
-        raise StudyError([f"{path}:{document.line_of(('methods',))}: methods is empty; choose from {_listed(methods)}"])
+        raise StudyError(described(error, document, overrides, model)) from None
+    chosen = {name: section for name, section in config.methods if name in config.methods.model_fields_set}
+    found = contradictions(methods, chosen, config.train, as_search(config.search), config.exclude)
+    if found:
+        raise StudyError([problem(document, overrides, *contradiction) for contradiction in found])
     return config
-
-
-class StudyError(ValueError):
-    """A study that cannot run; one line per problem."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
-
-
-def _problems(
-    error: ValidationError, document: Document, overrides: dict[str, Any], methods: dict[str, Method]
-) -> list[str]:
-    problems = []
-    for detail in error.errors():
-        location = detail["loc"]
-        key = ".".join(str(part) for part in location)
-        if location and location[0] in overrides:
-            where = "command line"
-        else:
-            where = f"{document.path}:{document.line_of(location)}"
-        problems.append(f"{where}: {key}: {_explained(detail, methods)}")
-    return problems
-
-
-def _explained(detail: Any, methods: dict[str, Method]) -> str:
-    if detail["type"] == "missing":
-        return "is missing; add it"
-    if detail["type"] == REFUSED:
-        return str(detail["msg"])
-    if detail["type"] != "extra_forbidden":
-        return f"{_lowered(detail['msg'])}; it is {detail['input']!r}"
-    allowed = allowed_keys(detail["loc"][:-1], methods)
-    close = get_close_matches(str(detail["loc"][-1]), allowed, n=1)
-    hint = f"did you mean {close[0]!r}? Allowed" if close else "allowed"
-    return f"unknown key; {hint} here: {_listed(allowed)}"
-
-
-def allowed_keys(location: tuple[str | int, ...], methods: dict[str, Method]) -> list[str]:
-    """The keys a study file may have at a place such as `("methods", "dpo")`."""
-    train = list(TrainSettings.model_fields)
-    match location:
-        case ():
-            return list(StudyConfig.model_fields)
-        case ("methods",):
-            return list(methods)
-        case ("methods", name):
-            return [*methods[str(name)].knobs, *train, ENGINE]
-        case ("train",):
-            return [*train, ENGINE, JOBS_PER_GPU]
-        case ("train", "engine") | ("methods", _, "engine"):
-            return passable(methods)
-        case ("generate",):
-            return list(GenerateConfig.model_fields)
-        case _:
-            return list(EvaluateConfig.model_fields)
-
-
-def _lowered(text: str) -> str:
-    text = text.removeprefix("Value error, ")
-    return text[0].lower() + text[1:]
-
-
-def _listed(names: Collection[str]) -> str:
-    shown = list(names)[:_SHOWN]
-    return ", ".join(shown) + f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN)
-
-
-_SHOWN = 60
-"""Names in a list that is there to be read; ms-swift's arguments are more."""

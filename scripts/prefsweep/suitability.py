@@ -5,13 +5,15 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from prefsweep.checking import DatasetCounts
-from prefsweep.engine_arguments import ENGINE, own_arguments
+from prefsweep.engine_arguments import own_arguments
 from prefsweep.environments import lock_of
 from prefsweep.methods import Method
 from prefsweep.metrics import METRICS, PREFERENCE_TASK
 from prefsweep.plan import BASE, Device, Point, Run
 from prefsweep.search import halving_of
-from prefsweep.study import StudyConfig, StudyError
+from prefsweep.settings import ENGINE
+from prefsweep.study import StudyConfig
+from prefsweep.study_problems import StudyError
 from prefsweep.swift_settings import check_batches
 from prefsweep.tracking import missing_integrations
 from prefsweep.wording import count, joined

@@ -1,16 +1,17 @@
-"""From a study to its points: every combination of the listed values, each with an identity that content decides."""
+"""From a study to its points: combinations of its values, each with an identity that content decides."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
-from prefsweep.engine_arguments import ENGINE, passed_on
+from prefsweep.engine_arguments import passed_on
 from prefsweep.files import sha256_of_json
 from prefsweep.methods import Method
 from prefsweep.plan import BASE, Point
+from prefsweep.search import as_search
 from prefsweep.settings import TrainSettings
-from prefsweep.study import JOBS_PER_GPU, StudyConfig
+from prefsweep.space import Values, space_of
+from prefsweep.study import StudyConfig
 
 _SHORT_NAMES = {"learning_rate": "lr", "lora_rank": "r", "lora_alpha": "lora α", "batch_size": "batch"}
 
@@ -28,14 +29,14 @@ class Inputs:
 def expand(
     config: StudyConfig, methods: dict[str, Method], inputs: Inputs, labels: Mapping[bool, int] | None = None
 ) -> list[Point]:
-    """`base` and the grid of every method, in the study's order. Equal points are kept once.
+    """`base` and the points of every method, in the study's order.
 
     `labels` are the rows of each kind: weights that the study leaves open follow from them.
 
     A point's id is `<method>-<8 hex>` of its resolved settings and `inputs`, so that a new swept key or a new label
     leaves the points whose settings are unchanged where they are.
     """
-    grids = {name: _grid(config, methods[name], labels) for name in _study_order(config)}
+    grids = {name: _points(config, methods[name], labels) for name in _study_order(config)}
     varying = _varying_train_keys(grids)
     points = [_base(inputs)]
     for name, grid in grids.items():
@@ -44,7 +45,7 @@ def expand(
             objective = methods[name].filled_objective(settings)
             point_id = f"{name}-{_identity(name, settings, inputs)}"
             points.append(Point(id=point_id, method=name, label=label, settings=settings, objective=objective))
-    return list({point.id: point for point in points}.values())
+    return points
 
 
 def _base(inputs: Inputs) -> Point:
@@ -56,16 +57,12 @@ def _study_order(config: StudyConfig) -> list[str]:
     return [name for name in type(config.methods).model_fields if name in config.methods.model_fields_set]
 
 
-def _grid(config: StudyConfig, method: Method, labels: Mapping[bool, int] | None) -> list[dict[str, Any]]:
+def _points(config: StudyConfig, method: Method, labels: Mapping[bool, int] | None) -> list[Values]:
     section = getattr(config.methods, method.method)
     weights = method.balance.weights(labels) if method.balance and labels else {}
-    values = {name: [weights.get(name, knob.default)] for name, knob in method.knobs.items()}
-    values |= {name: [field.default] for name, field in TrainSettings.model_fields.items()}
-    values |= {"learning_rate": [method.learning_rate.default]}
-    values |= config.train.model_dump(exclude_none=True, exclude={JOBS_PER_GPU, ENGINE})
-    values |= section.model_dump(exclude_none=True, exclude={ENGINE})
+    space = space_of(method, config.train, section, config.exclude, weights)
     further = passed_on(config.train, section)
-    return [dict(zip(values, combination, strict=True)) | further for combination in product(*values.values())]
+    return [values | further for values in space.points(as_search(config.search))]
 
 
 def _identity(method: str, settings: dict[str, Any], inputs: Inputs) -> str:

@@ -1,9 +1,13 @@
 """Numbers in sentences: shares as per cent and percentage points, signs, counts, p-values."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from prefsweep.statistics import Interval
+if TYPE_CHECKING:  # it takes a second to load, which whoever only checks a study should not wait for
+    from prefsweep.statistics import Interval
 
 
 def count(number: int, noun: str) -> str:

@@ -82,6 +82,22 @@ def load_yaml(path: Path) -> Document:
     return Document(path, value, {(): 1} | reader.lines)
 
 
+def reread(value: Any, source: Path) -> Any:
+    """A value with its texts read as a file's plain scalars, as Snakemake's `--config` leaves them inside `[1, 2]`.
+
+    Raises YamlError that names `source` for a text that YAML reads otherwise than it looks.
+    """
+    if isinstance(value, dict):
+        return {key: reread(item, source) for key, item in value.items()}
+    if isinstance(value, list):
+        return [reread(item, source) for item in value]
+    if not isinstance(value, str):
+        return value
+    tag = _StrictLoader("").resolve(yaml.ScalarNode, value, (True, False))  # type: ignore[no-untyped-call]
+    mark = yaml.Mark(str(source), 0, 0, 0, None, 0)
+    return _Reader(source).value_of(yaml.ScalarNode(tag, value, mark, mark), ())
+
+
 def _text(path: Path) -> str:
     if not path.exists():
         raise YamlError(path, 1, "no such file; check the name and the folder")
@@ -156,7 +172,7 @@ class _Reader:
         return self.value_of(node, location)
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
-        text: str = node.value
+        text = self._joined(node)
         kind = node.tag.removeprefix(_TAG)
         if kind in ("int", "float") and (padded := _LEADING_ZERO.fullmatch(text)):
             number = "".join(padded.groups())
@@ -168,6 +184,14 @@ class _Reader:
             raise self._error(node, f"the tag {node.tag} is not supported; write a plain value") from None
         except ValueError:
             raise self._error(node, f"{text!r} is not of type {kind}; remove the tag") from None
+
+    def _joined(self, node: yaml.Node) -> str:
+        """The text, with characters whole that JSON escapes as two halves."""
+        text: str = node.value
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            raise self._error(node, "contains half a character (a lone surrogate); write it whole") from None
 
     def _error(self, node: yaml.Node, message: str) -> YamlError:
         return YamlError(self.path, node.start_mark.line + 1, message)

@@ -9,7 +9,7 @@ from prefsweep import planning
 from prefsweep.failures import StageError
 from prefsweep.plan import Plan
 from prefsweep.planning import Places, check_still_planned, plan_study, planned_study
-from prefsweep.study import StudyError
+from prefsweep.study_problems import StudyError
 from tests.tokenizer_model import write_tokenizer_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,6 +110,14 @@ def test_notices_say_what_weakens_the_comparison(places: Places) -> None:
     assert any("One seed" in notice for notice in notices)
     assert any("Unequal tuning budget, points per method: dpo 2, kto 1" in notice for notice in notices)
     assert any("dpo: beta 0.9 is outside the published 0.01–0.5" in notice for notice in notices)
+
+
+def test_a_space_smaller_than_the_draws_is_noticed(places: Places) -> None:
+    methods = "{dpo: {beta: {min: 0.1, max: 0.2}}, kto: {beta: [0.1, 0.2]}}"
+    notices = plan(places, methods, "search: {random: 3}\n", PAIRS[:30]).notices
+    [notice] = [notice for notice in notices if "its space" in notice]
+    assert notice == "kto: its space has 2 points, fewer than the 3 to be drawn: all are tried."
+    assert any("Unequal tuning budget, points per method: dpo 3, kto 2" in notice for notice in notices)
 
 
 def test_labelled_rows_are_for_kto_alone(places: Places) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from prefsweep.yaml_file import Document, YamlError, load_yaml
+from prefsweep.yaml_file import Document, YamlError, load_yaml, reread
 
 
 def load(folder: Path, text: str | bytes) -> Document:
@@ -40,6 +40,7 @@ def load(folder: Path, text: str | bytes) -> Document:
         ("'010'", "010"),
         ("'5e-6'", "5e-6"),
         ("ünïcödé 🎉", "ünïcödé 🎉"),
+        ('"\\ud83c\\udf89"', "🎉"),
         ("$HOME", "$HOME"),
         ("=", "="),
     ],
@@ -76,6 +77,7 @@ def test_infinities_and_nan_are_numbers_for_the_typed_config_to_refuse(tmp_path:
         ("a: !!python/object/apply:os.system ['true']\n", 1, "is not supported; write a plain value"),
         ("a: !!binary aGk=\n", 1, "is not supported"),
         ("a: !!int x\n", 1, "'x' is not of type int"),
+        ('a: 1\nb: "\\ud83c"\n', 2, "half a character"),
         ("a:\n  1: x\n", 2, "the key 1 is not text; put it in quotes"),
         ("a:\n  ? [x]\n  : y\n", 2, "is not text"),
         ("- 1\n", 1, "not a mapping; write `key: value` lines"),
@@ -95,6 +97,14 @@ def test_a_trap_is_an_error_with_its_line(tmp_path: Path, text: str | bytes, lin
     assert str(caught.value).startswith(f"{tmp_path / 'study.yaml'}:{line}: ")
     assert words in str(caught.value)
     assert ";" in str(caught.value)
+
+
+def test_texts_of_a_command_line_are_read_like_those_of_a_file() -> None:
+    given = {"a": ["1", "5e-6", "no", "null"], "b": {"c": "true"}, "d": 3, "e": "x: y"}
+    read = {"a": [1, 5e-6, "no", None], "b": {"c": True}, "d": 3, "e": "x: y"}
+    assert reread(given, Path("command line")) == read
+    with pytest.raises(YamlError, match="command line:1: 010 starts with a zero"):
+        reread({"a": ["010"]}, Path("command line"))
 
 
 def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:

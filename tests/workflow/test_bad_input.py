@@ -61,5 +61,5 @@ def test_plan_prints_the_runs_and_starts_nothing(project: Project) -> None:
     assert outcome.returncode == 0
     assert "One seed" in outcome.stdout
     folder = project.directory / "results" / "planned"
-    assert [path.name for path in folder.iterdir() if path.is_file()] == ["plan.json"]
+    assert sorted(path.name for path in folder.iterdir() if path.is_file()) == ["plan.csv", "plan.json"]
     assert not (folder / "runs").exists()

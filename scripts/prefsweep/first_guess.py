@@ -1,0 +1,99 @@
+"""What runs may cost before any has finished: arithmetic over model and data, with the constants of plain machines.
+
+A guess within a factor of a few, meant to tell minutes from days. Operations per token are those of Kaplan et al. 2020
+(arXiv:2001.08361): 2 per parameter forwards, 4 backwards. The CPU's constants follow from the demo on two cores
+(README.md), a GPU's are assumed: an A100 as such jobs use it, at about a sixth of its peak.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from prefsweep.methods import Method
+from prefsweep.model_size import BYTES, ModelSize
+from prefsweep.plan import Device, GenerateSettings
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a stage needs to know of the hardware."""
+
+    operations_per_second: float
+    """Of a GPU, or of one core."""
+    bytes_per_second: float
+    """Of memory, which limits how fast answers are written."""
+    train_start_seconds: float
+    merge_start_seconds: float
+    serve_start_seconds: float
+    evaluate_start_seconds: float
+
+
+_MACHINES: dict[Device, Machine] = {
+    "cpu": Machine(
+        operations_per_second=1e11,
+        bytes_per_second=1.4e10,
+        train_start_seconds=20,
+        merge_start_seconds=20,
+        serve_start_seconds=35,
+        evaluate_start_seconds=15,
+    ),
+    "cuda": Machine(
+        operations_per_second=5e13,
+        bytes_per_second=1e12,
+        train_start_seconds=40,
+        merge_start_seconds=30,
+        serve_start_seconds=60,
+        evaluate_start_seconds=20,
+    ),
+}
+_MOST_CORES = 4
+"""That one training uses."""
+_FLOAT32_SLOWER = 4
+"""On a GPU, whose tensor cores it does not use."""
+_DISK_BYTES_PER_SECOND = 5e8
+_MERGE_PASSES = 4
+"""Times a merge reads or writes all weights: export, and three models whose logits are compared."""
+_CONCURRENCY_POWER = 0.9
+"""Tokens per second grow with requests at a time to this power: 50 to 320 from 1 to 8 in the demo."""
+
+
+def train_seconds(size: ModelSize, method: Method, settings: dict[str, Any], tokens: float, device: Device) -> float:
+    """Wall seconds to train on so many tokens of the policy's, start-up included."""
+    work: float = size.parameters * tokens * _operations(method, settings)
+    speed = _speed(device, settings["precision"]) * int(settings["gpus"])
+    return _MACHINES[device].train_start_seconds + work / speed
+
+
+def _operations(method: Method, settings: dict[str, Any]) -> float:
+    """Per parameter and token: a reference model, and KTO's KL estimate under both models, are passes forwards."""
+    forwards: int = 1 + method.reference + 2 * (method.data == "labelled") + bool(settings["gradient_checkpointing"])
+    return 2 * forwards + 4
+
+
+def merge_seconds(size: ModelSize, precision: str, device: Device) -> float:
+    """Wall seconds to merge an adapter, or to export the base, and to compare logits."""
+    return _MACHINES[device].merge_start_seconds + _MERGE_PASSES * size.merged_bytes(precision) / _DISK_BYTES_PER_SECOND
+
+
+def measure_seconds(
+    size: ModelSize, generate: GenerateSettings, prompts: int, sequence_tokens: float, device: Device
+) -> float:
+    """Wall seconds to serve a model, have it answer and be timed, and score the answers of so many held-out prompts."""
+    machine = _MACHINES[device]
+    weights = size.parameters * BYTES[generate.precision]
+    alone = machine.bytes_per_second * generate.tensor_parallel / weights
+    speeds = [alone * float(concurrency**_CONCURRENCY_POWER) for concurrency in generate.concurrency]
+    answering = prompts * generate.max_tokens / max(speeds)
+    timed = generate.repeats * generate.timed_requests * generate.timed_tokens
+    timing = sum(timed / speed for speed in speeds)
+    scored = 2 * prompts * sequence_tokens * 2 * size.parameters
+    scoring = scored / (_speed(device, generate.precision) * generate.tensor_parallel)
+    return machine.serve_start_seconds + answering + timing + machine.evaluate_start_seconds + scoring
+
+
+def _speed(device: Device, precision: str) -> float:
+    """Operations per second."""
+    one = _MACHINES[device].operations_per_second
+    if device == "cpu":
+        return one * min(len(os.sched_getaffinity(0)), _MOST_CORES)
+    return one / (_FLOAT32_SLOWER if precision == "float32" else 1)

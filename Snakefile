@@ -13,7 +13,8 @@ min_version("9.27")
 # In the order data flows. Each file is one stage.
 include: "rules/common.smk"  # the study, its plan, where things are
 include: "rules/data.smk"  # the plan, one fair data set
-include: "rules/admit.smk"  # which points are trained to the end
+include: "rules/screening.smk"  # which runs take place
+include: "rules/admit.smk"  # which points go on to the end
 include: "rules/train.smk"  # a LoRA per run, by ms-swift
 include: "rules/merge.smk"  # fold it in; export the base the same way
 include: "rules/measure.smk"  # serve with vLLM: answers, speed, lm-eval

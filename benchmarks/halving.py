@@ -1,8 +1,8 @@
 """What screening saves on the demo, and whether it finds the winner that training every point to the end finds.
 
-The demo's model, data and methods, each method at two learning rates, once as a grid and once with halving, one after the
-other in a checkout of its own: about an hour on two cores. Rungs are merged and served as well, so that on so small a
-study wall time can grow where optimiser steps are saved; both are recorded.
+The demo's model, data and methods, each method at two learning rates, once as a grid and once with halving, in a
+checkout of its own: about an hour on two cores. Rungs are merged and served as well, so that on so small a study wall
+time can grow where optimiser steps are saved; both are recorded.
 """
 
 import sys

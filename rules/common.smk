@@ -9,6 +9,7 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from prefsweep.balance import label_weights
+from prefsweep.admission import is_finished, was_screened
 from prefsweep.benchmarks import check_benchmarks, document_files
 from prefsweep.code import imported_modules
 from prefsweep.data_files import local_files, users_files
@@ -23,7 +24,14 @@ from prefsweep.planning import (
     plan_study,
     planned_study,
 )
-from prefsweep.screening import END, later_rungs, reopen, rung_before, rung_id
+from prefsweep.screening import (
+    END,
+    decided_on,
+    open_decisions,
+    reopen,
+    rung_before,
+    rung_id,
+)
 from prefsweep.slurm import check_partitions
 from prefsweep.tasks import task_files
 
@@ -90,7 +98,6 @@ wildcard_constraints:
     point=r"[a-z0-9_]+-[0-9a-f]{8}",
     trained=rf"(?!{BASE}-)[a-z0-9_]+-[0-9a-f]{{8}}",
     seed=rf"\d+({RUNG}\d+)?",
-    next=r"rung-\d+|end",
 
 
 def code(script):

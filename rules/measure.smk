@@ -32,7 +32,7 @@ rule measure:
     message:
         "measure {wildcards.point} seed {wildcards.seed}: answers, speed, lm-eval"
     shell:
-        unless_empty("merged")
+        unless_stopped("merged")
         + "OMP_NUM_THREADS={threads} {SERVE_PYTHON:q} {input.code[0]:q}"
         " --plan {PLAN:q}"
         " --run {wildcards.point:q}/seed-{wildcards.seed}"

@@ -25,7 +25,7 @@ rule merge:
     message:
         "merge {wildcards.point} seed {wildcards.seed}"
     shell:
-        unless_empty("adapter")
+        unless_stopped("adapter")
         + "OMP_NUM_THREADS={threads} {TRAIN_PYTHON:q} {input.code[0]:q}"
         " --plan {PLAN:q}"
         " --run {wildcards.point:q}/seed-{wildcards.seed}"

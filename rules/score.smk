@@ -19,7 +19,7 @@ rule score:
     message:
         "score {wildcards.point} seed {wildcards.seed}"
     shell:
-        unless_empty("generations") + "{sys.executable:q} {input.code[0]:q}"
+        unless_stopped("generations") + "{sys.executable:q} {input.code[0]:q}"
         " --run {wildcards.point:q}/seed-{wildcards.seed}"
         " --heldout {input.heldout:q}"
         " --generations {input.generations:q}"

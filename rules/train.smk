@@ -31,7 +31,8 @@ rule train:
     message:
         "train {wildcards.trained} seed {wildcards.seed}"
     shell:
-        unless_empty("decided") + "{TRAIN_PYTHON:q} {input.code[0]:q}"
+        unless_stopped("decided", 'grep -q "^{wildcards.trained} " "$given"')
+        + "{TRAIN_PYTHON:q} {input.code[0]:q}"
         " --trainer {input.trainer[0]:q}"
         " --threads {threads}"
         " --plan {PLAN:q}"
@@ -40,6 +41,6 @@ rule train:
         " --model {MODEL:q}"
         " --data {params.data:q}"
         " --output {params.directory:q}"
-        " --start {input.decided:q}"
+        " --admitted {input.decided:q}"
         "{SHARING}"
         " >{log:q} 2>&1" + OR_EMPTY

@@ -1,12 +1,13 @@
-"""Decide which points go on to a rung, or to the end: the decision to one file, each point's fate to one of its own.
+"""Decide which points go on to a rung, or to the end: the decision, and a list of them with where their runs begin.
 
-A fate is where the point's run begins, and empty where it is stopped. Merged weights that only a decision needed go.
+Merged weights that only a decision needed are removed.
 """
 
 import argparse
 import shutil
 from pathlib import Path
 
+from prefsweep.admission import is_finished
 from prefsweep.failures import failure_of
 from prefsweep.files import write_text
 from prefsweep.plan import BASE, Plan, run_directory
@@ -21,19 +22,18 @@ def main() -> None:
     parser.add_argument("--next", required=True, help="what is decided on: rung-<n> or end")
     options = parser.parse_args()
     plan = Plan.read(options.study_directory / "plan.json")
-    rung = rung_before(options.next, plan)
-    points = [point.id for point in plan.points if point.method != BASE]
-    fates = screened(options.study_directory, plan, rung, options.next) if rung else dict.fromkeys(points, "base")
-    for point in points:
-        write_text(options.study_directory / "admission" / options.next / point, fates.get(point, ""))
-        for failure in [] if point in fates else next_failures(options.study_directory / "runs" / point, options.next):
+    admitted = screened(options.study_directory, plan, options.next)
+    points = {point.id for point in plan.points if point.method != BASE}
+    for point in points - admitted.keys():
+        for failure in next_failures(options.study_directory / "runs" / point, options.next):
             failure.unlink()  # what is stopped has not failed, though it may have, after another decision
-    if not rung:
-        write_text(decision_file(options.study_directory, options.next), "{}\n")
+    listed = decision_file(options.study_directory, options.next).with_suffix(".txt")
+    write_text(listed, "".join(f"{point} {start}\n" for point, start in admitted.items()))
 
 
-def screened(study_directory: Path, plan: Plan, rung: int, following: str) -> dict[str, str]:
+def screened(study_directory: Path, plan: Plan, following: str) -> dict[str, str]:
     """Point → the folder of its rung, from the study's, for every point that is not stopped."""
+    rung = rung_before(following, plan)
     runs = {point.id: rung_id(point.id, plan.seeds[0], rung) for point in plan.points if point.method != BASE}
     folders = {point: run_directory(study_directory, run) for point, run in runs.items()}
     failures = {point: failure for point, folder in folders.items() if (failure := failure_of(folder))}
@@ -43,7 +43,7 @@ def screened(study_directory: Path, plan: Plan, rung: int, following: str) -> di
         if point not in failures and (folder / "scores.json").stat().st_size
     }
     steps = {point: TrainRecord.read(folders[point] / "train.json").steps for point in scores}
-    finished = {point for point in runs if is_finished(study_directory / "runs" / point)}
+    finished = {point for point in runs if any(map(is_finished, (study_directory / "runs" / point).glob("seed-*")))}
     decision = decide(plan, rung, scores, failures, steps, finished)
     decision.write(decision_file(study_directory, following))
     for folder in folders.values():
@@ -55,11 +55,6 @@ def screened(study_directory: Path, plan: Plan, rung: int, following: str) -> di
 def next_failures(point: Path, following: str) -> list[Path]:
     """The failures of the runs that are decided on."""
     return list(point.glob("seed-*/failure-*.json" if following == END else f"seed-*/{following}/failure-*.json"))
-
-
-def is_finished(point: Path) -> bool:
-    """Whether a point has been trained to the end, with any seed."""
-    return any(path.stat().st_size for path in point.glob("seed-*/train.json"))
 
 
 if __name__ == "__main__":

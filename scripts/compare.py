@@ -4,6 +4,7 @@ The report is made from whatever exists; a run that failed or has not finished i
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from prefsweep.comparison import Comparison, compare
@@ -19,6 +20,8 @@ def main() -> None:
     parser.add_argument("--partial", action="store_true", help="say at the top how much of the study is in")
     options = parser.parse_args()
     study = read_study(options.study_directory)
+    if (missing := study.with_status("unfinished")) and not options.partial:
+        sys.exit(f"{missing[0].run.id} and {len(missing) - 1} more have left nothing: --partial reports what exists")
     comparison = compared(study)
     write_tables(study, comparison, options.output)
     write_page(study, comparison, options.output / "index.html", partial=options.partial)

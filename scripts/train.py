@@ -9,7 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from prefsweep.checkpoints import checkpoint_for, fit_until, publish_checkpoint, rung_to_continue
+from prefsweep.admission import rung_to_continue
+from prefsweep.checkpoints import checkpoint_for, fit_until, publish_checkpoint
 from prefsweep.devices import claimed
 from prefsweep.failures import recorded
 from prefsweep.files import published_directory, sha256_of, sha256_of_json, write_json
@@ -35,7 +36,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="folder of the base model")
     parser.add_argument("--data", type=Path, required=True, help="results/<study>/data")
     parser.add_argument("--output", type=Path, required=True, help="the run's folder")
-    parser.add_argument("--start", type=Path, nargs="?", help="file that says where the run begins (default: the base)")
+    parser.add_argument("--admitted", type=Path, nargs="?", help="list of where runs begin (default: with the base)")
     parser.add_argument("--together", type=int, help="jobs that may share a device (default: no limit)")
     options = parser.parse_args()
     with recorded(options.run, "train", options.output):
@@ -79,7 +80,7 @@ def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
 
 def checkpoint_of(options: argparse.Namespace) -> Path | None:
     """Where the run was left at its rung. Raises StageError when it failed there."""
-    rung = rung_to_continue(options.start, options.plan.parent)
+    rung = rung_to_continue(options.admitted, options.run.partition("/")[0], options.output, options.plan.parent)
     checkpoint = checkpoint_for(options.output, rung) if rung else None
     print(f"continues from {checkpoint}" if checkpoint else "begins with the base model", file=sys.stderr, flush=True)
     return checkpoint

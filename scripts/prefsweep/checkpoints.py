@@ -3,14 +3,11 @@
 import shutil
 from pathlib import Path
 
-from prefsweep.failures import StageError, failure_of
 from prefsweep.files import published_directory
-from prefsweep.plan import BASE
 from prefsweep.records.base import FileHash, hashed_files
 from prefsweep.records.train import Fit, TrainRecord
 
 _FIT = "fit.json"
-_AT = "at "
 
 
 def publish_checkpoint(fitted: Fit, directory: Path) -> list[FileHash]:
@@ -19,21 +16,6 @@ def publish_checkpoint(fitted: Fit, directory: Path) -> list[FileHash]:
         shutil.copytree(fitted.checkpoint, folder, dirs_exist_ok=True)
         fitted.model_copy(update={"checkpoint": Path()}).write(folder / _FIT)
         return hashed_files(folder)
-
-
-def rung_to_continue(start: Path | None, study_directory: Path) -> Path | None:
-    """The folder of the rung that a run comes after, which a file of `admit` names; None: it comes after none.
-
-    Raises StageError with the rung's own words where the point failed there: what failed in screening has failed.
-    """
-    named = start.read_text(encoding="utf-8") if start else BASE
-    if named == BASE:
-        return None
-    rung = study_directory / named
-    if found := failure_of(rung):
-        where = "" if found.message.startswith(_AT) else f"{_AT}{rung.name}, {found.stage}: "
-        raise StageError(found.failure, where + found.message, found.remedy)
-    return rung
 
 
 def checkpoint_for(run: Path, rung: Path) -> Path | None:

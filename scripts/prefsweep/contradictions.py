@@ -89,7 +89,7 @@ def _of_exclusions(spaces: Sequence[Space], excluded: Sequence[BaseModel]) -> It
         elif not any(space.has(wanted) for space in spaces):
             yield ("exclude", number), _why_nothing(spaces, wanted)
     for space in spaces:
-        if any(set(entry) == {METHOD} and entry[METHOD] == space.method for entry in space.excluded):
+        if excluded and not space.points(Search(random=1)):
             yield ("exclude",), f"leaves {space.method} no point; remove it from methods instead"
 
 

@@ -20,7 +20,7 @@ from prefsweep.settings import ENGINE, Strict
 from prefsweep.tracking import known_integrations
 from prefsweep.yaml_file import load_yaml
 
-REFUSED = "refused_argument"
+_REFUSED = "refused_argument"
 """The type of the error for an argument that is not passed on. Its value, which may be a secret, is in no message."""
 
 _FILES = Path(__file__).resolve().parents[2] / "config" / "engine"
@@ -88,7 +88,7 @@ def _refused(methods: Mapping[str, Method]) -> dict[str, str]:
 
 def _refusal(name: str, remedy: str) -> Any:
     def refuse(_: Any) -> Any:
-        raise PydanticCustomError(REFUSED, "{name} is not passed on; {remedy}", {"name": name, "remedy": remedy})
+        raise PydanticCustomError(_REFUSED, "{name} is not passed on; {remedy}", {"name": name, "remedy": remedy})
 
     schema = {"not": {}, "description": f"Not passed on: {remedy}."}
     return Annotated[Any, BeforeValidator(refuse), WithJsonSchema(schema)]

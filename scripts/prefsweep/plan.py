@@ -1,10 +1,10 @@
 """`plan.json`: every run a study consists of, before anything is spent. Stages look their run up here by id."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
@@ -164,6 +164,13 @@ class Plan(Record):
         for run in self.runs:
             runs[run.point].append(run)
         return runs
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy that finds its own points and runs, where pydantic's would keep what this one has looked up."""
+        copied = super().model_copy(update=update, deep=deep)
+        for index in ("points_by_id", "runs_by_id", "runs_by_point"):
+            copied.__dict__.pop(index, None)
+        return copied
 
     def point_of(self, run: str) -> Point:
         """The point a run belongs to. Raises KeyError for a run that is not in the plan."""

@@ -132,18 +132,17 @@ def _named(points: Sequence[Point]) -> RenderableType:
     first = points[0]
     if len(points) == 1:
         return Group(Text(first.label), Text(first.id, style="dim"))
-    varied = [f"{key} {_span([point.settings[key] for point in points])}" for key in _varied(points)]
+    varied = [f"{key} {_span([point.settings.get(key) for point in points])}" for key in _varied(points)]
     return Group(Text(f"{first.method}: {len(points):,} points"), Text(" · ".join(varied), style="dim"))
 
 
 def _varied(points: Sequence[Point]) -> list[str]:
-    first = points[0].settings
-    return [key for key in first if any(point.settings[key] != first[key] for point in points)]
+    return [key for key in points[0].settings if len({str(point.settings.get(key)) for point in points}) > 1]
 
 
 def _span(values: Sequence[Any]) -> str:
     """Distinct values, or of many numbers the smallest and the largest."""
-    distinct = list(dict.fromkeys(values))
+    distinct = list({str(value): value for value in values}.values())
     if len(distinct) > _MOST_VALUES and all(isinstance(value, int | float) for value in distinct):
         return f"{min(distinct):g}–{max(distinct):g}"
     shown = [f"{value:g}" if isinstance(value, int | float) else str(value) for value in distinct]

@@ -82,7 +82,7 @@ def artefacts(study_directory: Path) -> list[FileHash]:
     Left out: weights, which the records hash; logs; and plan.json and plan.csv, whose estimates change as runs finish,
     so that its digest stands for it.
     """
-    skipped = frozenset({"logs", "adapter", "merged", "training"})
+    skipped = frozenset({"logs", "adapter", "checkpoint", "merged", "training"})
     files = hashed_files(study_directory, skipped)
     return [file for file in files if file.name not in ("provenance.json", "plan.json", "plan.csv")]
 

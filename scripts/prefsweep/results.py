@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Literal, TypeVar
 
+from prefsweep.admission import left_empty
 from prefsweep.failures import Failure, silent_death
 from prefsweep.files import read_jsonl
 from prefsweep.lifetime import is_held
@@ -23,7 +24,7 @@ from prefsweep.records.score import PromptScores, Scores
 from prefsweep.records.screening import Screening
 from prefsweep.records.train import TrainRecord
 from prefsweep.records.traits import DataTraits
-from prefsweep.screening import decisions, left_empty, stopped_points
+from prefsweep.screening import decisions, stopped_points
 
 Status = Literal["finished", "failed", "stopped", "unfinished"]
 STAGES = ("prepare", "train", "merge", "measure", "score", "compare")

@@ -11,18 +11,13 @@ from itertools import takewhile
 from pathlib import Path
 from statistics import fmean
 
+from prefsweep.admission import OUTPUTS, left_empty
 from prefsweep.failures import RUNG, Failure, failure_of
 from prefsweep.metrics import METRICS
 from prefsweep.plan import BASE, Plan, Point, run_directory
 from prefsweep.records.score import Scores
 from prefsweep.records.screening import Screening, Standing
 from prefsweep.wording import value_text
-
-_OUTPUTS = (
-    "train.json", "run.json", "merge.json", "generations.jsonl", "throughput.json", "evaluation.json", "scores.json",
-)  # fmt: skip
-"""What the stages of a run leave, or leave empty."""
-
 
 END = "end"
 """What the last decision is about: the full run, with every seed."""
@@ -104,7 +99,7 @@ def decisions(study_directory: Path, plan: Plan) -> list[Screening]:
     """The decisions that stand, in their order: those made by the plan's rules, about its points."""
     planned = {point.id for point in plan.points if point.method != BASE}
     found: list[Screening] = []
-    for following in _decided_on(plan):
+    for following in decided_on(plan):
         try:
             decision = Screening.read(decision_file(study_directory, following))
         except (OSError, ValueError):
@@ -116,13 +111,15 @@ def decisions(study_directory: Path, plan: Plan) -> list[Screening]:
     return found
 
 
-def later_rungs(plan: Plan) -> list[str]:
-    """The rungs that a decision comes before: every one after the first."""
-    return [f"rung-{rung}" for rung in range(2, plan.halving.rungs + 1)] if plan.halving else []
+def decided_on(plan: Plan) -> list[str]:
+    """What decisions are about, in their order: every rung after the first, and the end; nothing without halving."""
+    return [*(f"rung-{rung}" for rung in range(2, plan.halving.rungs + 1)), END] if plan.halving else []
 
 
-def _decided_on(plan: Plan) -> list[str]:
-    return [*later_rungs(plan), END] if plan.halving else []
+def open_decisions(study_directory: Path, plan: Plan) -> list[str]:
+    """Those that have to be made, or made again, because a run had failed or the study has changed."""
+    standing = list(takewhile(_without_failure, decisions(study_directory, plan)))
+    return decided_on(plan)[len(standing) :]
 
 
 def stopped_points(decision: Screening) -> dict[str, str]:
@@ -142,23 +139,19 @@ def stopped_points(decision: Screening) -> dict[str, str]:
     return reasons
 
 
-def left_empty(path: Path) -> bool:
-    """Whether a file is what a stage leaves of a run that was stopped before it, or failed at a rung."""
-    return path.name in _OUTPUTS and path.is_file() and not path.stat().st_size
-
-
 def reopen(study_directory: Path, plan: Plan) -> None:
-    """Before a call: take back what has to be decided anew, because a run had failed or the study has changed.
+    """Before a call: take back what `open_decisions` have left behind.
 
     What is finished stays: only records of decisions go, and the empty files of runs that stopped or failed at a rung.
     """
-    standing = list(takewhile(_without_failure, decisions(study_directory, plan)))
-    for following in _decided_on(plan)[len(standing) :]:
+    reopened = open_decisions(study_directory, plan)
+    for following in reopened:
         decision_file(study_directory, following).unlink(missing_ok=True)
     for run in (*plan.screening, *plan.runs):
         directory = run_directory(study_directory, run.id)
-        decided = rung_before(END if run.rung is None else f"rung-{run.rung}", plan) <= len(standing)
-        for name in _OUTPUTS if failure_of(directory) or not (plan.halving and decided) else ():
+        following = END if run.rung is None else f"rung-{run.rung}"
+        stands = plan.halving is not None and following not in reopened
+        for name in () if stands and not failure_of(directory) else OUTPUTS:
             if left_empty(directory / name):
                 (directory / name).unlink()
 

@@ -17,6 +17,8 @@ JOBS_PER_GPU = "jobs_per_gpu"
 """The one key of `train` that is not swept and in no point: it changes when runs are done, not what they are."""
 PAIRED = "paired"
 """The key of `train` or a method that is no setting but holds settings whose values go together."""
+NOT_SWEPT = frozenset({ENGINE, JOBS_PER_GPU, PAIRED})
+"""Keys of `train` or a method that have no values to sweep."""
 METHOD = "method"
 """The key of an excluded point that is no setting."""
 

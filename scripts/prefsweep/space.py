@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from prefsweep.methods import Method
 from prefsweep.search import Search
-from prefsweep.settings import ENGINE, JOBS_PER_GPU, METHOD, PAIRED, TrainSettings
+from prefsweep.settings import METHOD, NOT_SWEPT, PAIRED, TrainSettings
 from prefsweep.swept import Range
 
 Values = dict[str, Any]
@@ -142,5 +142,5 @@ def _written_axes(section: BaseModel) -> Iterator[Axis]:
 
 def written_keys(section: BaseModel) -> list[str]:
     """The settings a section gives values of their own, in the catalogue's order."""
-    given = section.model_fields_set - {PAIRED, JOBS_PER_GPU, ENGINE}
+    given = section.model_fields_set - NOT_SWEPT
     return [name for name in type(section).model_fields if name in given]

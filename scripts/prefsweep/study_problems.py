@@ -6,8 +6,8 @@ from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core.core_schema import ErrorType
 
-from prefsweep.engine_arguments import REFUSED
 from prefsweep.yaml_file import Document, Location
 
 
@@ -42,10 +42,10 @@ def _explained(detail: Any) -> str:
     given = detail["input"]
     if detail["type"] == "missing":
         return "is missing; add it"
-    if detail["type"] == REFUSED:
-        return str(detail["msg"])
     if given is None:
         return "is empty; give it a value, or remove the key"
+    if detail["type"] not in get_args(ErrorType):
+        return str(detail["msg"])  # an error of our own, which says all there is to say
     what = detail["msg"].removeprefix("Value error, ")
     hint = ""
     if detail["type"] == "literal_error":
@@ -67,20 +67,18 @@ def _unknown(location: Location, model: type[BaseModel]) -> str:
     if close := get_close_matches(str(key), allowed, n=1):
         return f"unknown key; did you mean {close[0]!r}? Allowed here: {_listed(allowed)}"
     elsewhere = [".".join(map(str, found)) or "the top" for found, keys in _sections(model, ()) if key in keys]
-    hint = (
-        f"it is a key of {' and of '.join(elsewhere[:3])}{' and of others' * (len(elsewhere) > 3)}; "
-        if elsewhere
-        else ""
-    )
+    places = " and of ".join([*elsewhere[:3], *["others"] * (len(elsewhere) > 3)])
+    hint = f"it is a key of {places}; " if elsewhere else ""
     return f"unknown key; {hint}allowed here: {_listed(allowed)}"
 
 
-_SHOWN = 60
-"""Names in a list that is there to be read; ms-swift's arguments are more."""
-
-
 def _listed(names: list[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN)
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + f" and {more} more" * (more > 0)
+
+
+_SHOWN = 60
+"""Names in a list that is there to be read."""
 
 
 def keys_at(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:

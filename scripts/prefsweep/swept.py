@@ -94,7 +94,7 @@ def swept(scalar: Any, schema: dict[str, Any], *, ranged: bool) -> Any:
 
 _NO_RANGE: dict[str, Any] = {
     "custom_error_type": "no_range",
-    "custom_error_message": "is one value or a list of values; a range of it means nothing",
+    "custom_error_message": "is one value or a list of values; write a list instead of a range",
 }
 
 

@@ -196,6 +196,15 @@ def test_data_seen_only_after_fetching_must_not_change_the_plan(
     check_still_planned(plan_study(file, {}, places), file, {}, places)
 
 
+def test_a_copy_of_a_plan_finds_its_own_runs(places: Places) -> None:
+    found = plan(places, rows=PAIRS[:30])
+    assert found.run(found.runs[1].id) == found.runs[1]
+    without = found.model_copy(update={"runs": found.runs[:1]})
+    assert list(without.runs_by_id) == [found.runs[0].id]
+    with pytest.raises(KeyError):
+        without.run(found.runs[1].id)
+
+
 def test_a_plan_reads_back_and_its_digest_ignores_estimates(places: Places, tmp_path: Path) -> None:
     found = plan(places, rows=PAIRS[:30])
     found.write(tmp_path / "plan.json")

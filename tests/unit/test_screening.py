@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from prefsweep.admission import left_empty
 from prefsweep.failures import Failure, recorded
 from prefsweep.plan import BASE, Plan, run_directory
 from prefsweep.records.score import PromptScores, Scores
-from prefsweep.screening import END, decide, decision_file, decisions, left_empty, reopen, rung_before, stopped_points
+from prefsweep.screening import END, decide, decision_file, decisions, reopen, rung_before, stopped_points
 from prefsweep.search import Halving
 from tests.example_study import Shape, build_study
 

@@ -153,3 +153,9 @@ def test_a_space_smaller_than_the_draws_is_tried_whole(tmp_path: Path) -> None:
     assert settings(found, "beta") == [0.1, 0.2, 0.3]
     narrow = points(tmp_path, "{dpo: {lora_rank: {min: 4, max: 7}}}", "{}", "search: {random: 20}")
     assert sorted(settings(narrow, "lora_rank")) == [4, 5, 6, 7]
+
+
+def test_what_is_excluded_is_not_drawn_from_ranges_either(tmp_path: Path) -> None:
+    found = points(tmp_path, "{dpo: }", BIG, "search: {random: 20}\nexclude: [{lora_rank: 8}]")
+    assert len(found) == 21
+    assert set(settings(found, "lora_rank")) == {4, 16}

@@ -13,7 +13,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from prefsweep.checkpoints import rung_to_continue
+from prefsweep.admission import rung_to_continue
 from prefsweep.failures import StageError, recorded
 from prefsweep.files import write_json, write_jsonl
 from prefsweep.metrics import PREFERENCE_TASK
@@ -31,7 +31,7 @@ def main(script: str, arguments: list[str]) -> None:
     parser = ArgumentParser()
     for option in ("plan", "run", "model", "data", "output", "models-dir"):
         parser.add_argument(f"--{option}")
-    parser.add_argument("--start", type=Path, nargs="?")
+    parser.add_argument("--admitted", type=Path, nargs="?")
     options, _ = parser.parse_known_args(arguments)
     if script == "fetch":
         fetch_model(load_model_spec(json.loads(options.model), Path()), Path(options.models_dir), None)
@@ -44,7 +44,7 @@ def main(script: str, arguments: list[str]) -> None:
 def train(options: Namespace, directory: Path) -> None:
     plan = Plan.read(Path(options.plan))
     point = plan.point_of(options.run)
-    rung_to_continue(options.start, Path(options.plan).parent)
+    rung_to_continue(options.admitted, point.id, directory, Path(options.plan).parent)
     method, _, part = os.environ.get("STUB_FAIL_RUN", "none:").partition(":")
     failing = [*os.environ.get("STUB_FAIL", "").split(), *([method] if part in options.run else [])]
     if point.method in failing:

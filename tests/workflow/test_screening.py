@@ -15,7 +15,6 @@ seeds: [0, 1]
 search: {halving: {start: 0.25, keep: 0.5, rungs: 2}}
 train: {batch_size: 16}
 """
-RUN_RULES = ("train", "merge", "measure", "score")
 
 
 def statuses(project: Project) -> dict[str, list[str]]:
@@ -104,9 +103,14 @@ def test_without_halving_what_was_stopped_is_trained_and_nothing_else(screened: 
     screened.edit("study.yaml", "search: {halving: {start: 0.25, keep: 0.5, rungs: 2}}\n", "")
     stopped = 2 * 4
     assert screened.jobs() == {
-        "admit": 1, "train": stopped, "merge": stopped, "measure": stopped, "score": stopped,
+        "train": stopped, "merge": stopped, "measure": stopped, "score": stopped,
         "compare": 1, "attest": 1,
     }  # fmt: skip
     assert screened.snakemake().returncode == 0
     assert before.items() <= trained(screened).items()
     assert {status for found in statuses(screened).values() for status in found} == {"finished"}
+
+
+def test_screening_what_is_finished_trains_nothing(screened: Project) -> None:
+    screened.edit("study.yaml", "seeds: [0, 1]\n", "seeds: [0, 1]\nsearch: {halving: {keep: 0.75, rungs: 1}}\n")
+    assert screened.jobs() == {"admit": 1, "compare": 1, "attest": 1}

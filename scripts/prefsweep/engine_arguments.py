@@ -89,7 +89,7 @@ def _refused(methods: Mapping[str, Method]) -> dict[str, str]:
 
 def _refusal(name: str, remedy: str) -> Any:
     def refuse(_: Any) -> Any:
-        raise PydanticCustomError(REFUSED, "{name} is not passed on; {remedy}", {"name": name, "remedy": remedy})
+        raise PydanticCustomError(_REFUSED, "{name} is not passed on; {remedy}", {"name": name, "remedy": remedy})
 
     schema = {"not": {}, "description": f"Not passed on: {remedy}."}
     return Annotated[Any, BeforeValidator(refuse), WithJsonSchema(schema)]

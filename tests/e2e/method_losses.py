@@ -114,7 +114,7 @@ def main(files: list[str]) -> None:
             return trained
 
     for settings in files:
-        pipeline = Asked(as_arguments(read_document(Path(settings))))
+        pipeline = Asked(as_arguments(read_document(Path(settings))), until=None)
         pipeline.main()
         first = pipeline.recorder.history[0].loss
         norm = adapter_norm(Path(pipeline.train_msg["last_model_checkpoint"]))

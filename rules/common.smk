@@ -1,6 +1,7 @@
 # The study: read, checked and expanded before any job exists. Rules take names from here, never values.
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path

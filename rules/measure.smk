@@ -25,6 +25,8 @@ rule measure:
         gpu=SERVING_GPUS,
         gpu_jobs=GPUS,
     params:
+        skip=unless_empty("merged"),
+        or_empty=or_empty,
         data=subpath(input.heldout, parent=True),
         directory=subpath(output.generations, parent=True),
         generate=STUDY.plan.generate.model_dump_json(),
@@ -32,12 +34,11 @@ rule measure:
     message:
         "measure {wildcards.point} seed {wildcards.seed}: answers, speed, lm-eval"
     shell:
-        unless_stopped("merged")
-        + "OMP_NUM_THREADS={threads} {SERVE_PYTHON:q} {input.code[0]:q}"
+        "{params.skip}OMP_NUM_THREADS={threads} {SERVE_PYTHON:q} {input.code[0]:q}"
         " --plan {PLAN:q}"
         " --run {wildcards.point:q}/seed-{wildcards.seed}"
         " --data {params.data:q}"
         " --tasks {PLACES.tasks:q}"
         " --evaluate {EVALUATE_PYTHON:q} {input.evaluate[0]:q}"
         " --output {params.directory:q}"
-        " >{log:q} 2>&1" + OR_EMPTY
+        " >{log:q} 2>&1{params.or_empty}"

@@ -20,17 +20,18 @@ rule merge:
         gpu=SERVING_GPUS,
         gpu_jobs=GPUS,
     params:
+        skip=unless_empty("adapter"),
+        or_empty=or_empty,
         data=subpath(input.heldout, parent=True),
         directory=subpath(output[0], parent=True),
     message:
         "merge {wildcards.point} seed {wildcards.seed}"
     shell:
-        unless_stopped("adapter")
-        + "OMP_NUM_THREADS={threads} {TRAIN_PYTHON:q} {input.code[0]:q}"
+        "{params.skip}OMP_NUM_THREADS={threads} {TRAIN_PYTHON:q} {input.code[0]:q}"
         " --plan {PLAN:q}"
         " --run {wildcards.point:q}/seed-{wildcards.seed}"
         " --model {MODEL:q}"
         " --data {params.data:q}"
         " --output {params.directory:q}"
         "{SHARING}"
-        " >{log:q} 2>&1" + OR_EMPTY
+        " >{log:q} 2>&1{params.or_empty}"

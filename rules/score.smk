@@ -16,13 +16,16 @@ rule score:
     log:
         "<run>/logs/score.log",
     localrule: True
+    params:
+        skip=unless_empty("generations"),
+        or_empty=or_empty,
     message:
         "score {wildcards.point} seed {wildcards.seed}"
     shell:
-        unless_stopped("generations") + "{sys.executable:q} {input.code[0]:q}"
+        "{params.skip}{sys.executable:q} {input.code[0]:q}"
         " --run {wildcards.point:q}/seed-{wildcards.seed}"
         " --heldout {input.heldout:q}"
         " --generations {input.generations:q}"
         " --evaluation {input.evaluation:q}"
         " --output {output:q}"
-        " 2>{log:q}" + OR_EMPTY
+        " 2>{log:q}{params.or_empty}"

@@ -37,11 +37,32 @@ def at_rung(wildcards):
 
 # The DAG is static, so that jobs of stopped points are there, too. They find their point missing, or an empty file, and
 # leave empty ones. So does a rung's job that failed by itself: the decision about the others does not wait for it.
-def unless_stopped(name, goes_on='[ -s "$given" ]'):
-    return (
-        f"for given in {{input.{name}:q}}; do {goes_on}"
-        " || {{ touch {output:q}; exit 0; }}; done; "
-    )
+def unless_admitted(wildcards, input, output):
+    """Shell: what ends the job of a point that does not go on."""
+    lists = flatten(input.get("decided", []))
+    tests = [f"grep -q '^{wildcards.trained} ' {shlex.quote(name)}" for name in lists]
+    return "".join(f"{test} || {leave_empty(output)}; " for test in tests)
 
 
-OR_EMPTY = f" || {{{{ [ $? -eq {STOPPED_BY_ITSELF} ] && touch {{output:q}}; }}}}"
+def unless_empty(handed):
+    """Shell: what ends the job of a run that never reached the stage before, which left this input empty."""
+
+    def skip(wildcards, input, output):
+        given = input.get(handed, [])
+        tests = [f"[ -s {shlex.quote(name)} ]" for name in flatten(given)]
+        return "".join(f"{test} || {leave_empty(output)}; " for test in tests)
+
+    return skip
+
+
+def or_empty(wildcards, output):
+    """Shell: what ends the job of a run that failed at a rung by its own doing."""
+    return f" || {{ [ $? -eq {STOPPED_BY_ITSELF} ] && touch {shlex.join(output)}; }}"
+
+
+def leave_empty(output):
+    return f"{{ touch {shlex.join(output)}; exit 0; }}"
+
+
+def flatten(names):
+    return [names] if isinstance(names, str) else list(names)

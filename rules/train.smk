@@ -25,14 +25,15 @@ rule train:
         gpu=training_gpus,
         gpu_jobs=gpu_job,
     params:
+        skip=unless_admitted,
+        or_empty=or_empty,
         data=subpath(input.rows, parent=True),
         directory=subpath(output.manifest, parent=True),
         last_share=last_share,
     message:
         "train {wildcards.trained} seed {wildcards.seed}"
     shell:
-        unless_stopped("decided", 'grep -q "^{wildcards.trained} " "$given"')
-        + "{TRAIN_PYTHON:q} {input.code[0]:q}"
+        "{params.skip}{TRAIN_PYTHON:q} {input.code[0]:q}"
         " --trainer {input.trainer[0]:q}"
         " --threads {threads}"
         " --plan {PLAN:q}"
@@ -43,4 +44,4 @@ rule train:
         " --output {params.directory:q}"
         " --admitted {input.decided:q}"
         "{SHARING}"
-        " >{log:q} 2>&1" + OR_EMPTY
+        " >{log:q} 2>&1{params.or_empty}"

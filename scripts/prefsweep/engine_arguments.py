@@ -20,7 +20,7 @@ from prefsweep.settings import ENGINE, Strict
 from prefsweep.tracking import known_integrations
 from prefsweep.yaml_file import load_yaml
 
-REFUSED = "refused_argument"
+_REFUSED = "refused_argument"
 """The type of the error for an argument that is not passed on. Its value, which may be a secret, is in no message."""
 
 _FILES = Path(__file__).resolve().parents[2] / "config" / "engine"

@@ -105,6 +105,8 @@ class Method(BaseModel):
     """How labelled rows are weighed; None: the method has no labels, or no weights."""
     forward_rows: int = 1
     """Rows that a forward pass needs at least, for a loss that compares the rows of one."""
+    continues: bool = True
+    """Whether a run can go on from a checkpoint as if it had never stopped: all its state is in there."""
     engine: dict[str, str | int | float | list[str]]
     """ms-swift flag → literal, or a formula of knobs."""
 

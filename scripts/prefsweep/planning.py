@@ -123,7 +123,7 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
         base_precision=shared_precision(points),
     )
     runs = _runs(config, points, estimator)
-    check_halving(file, config, runs, points)
+    check_halving(file, config, methods, runs, points)
     _check_number(file, config, runs, device)
     plan = Plan(
         study=config.study,

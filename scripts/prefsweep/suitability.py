@@ -68,7 +68,9 @@ def check_parallel(file: Path, config: StudyConfig, points: list[Point], device:
         raise StudyError([f"{where}: is for several GPUs, and this study runs on the CPU; remove it"])
 
 
-def check_halving(file: Path, config: StudyConfig, runs: list[Run], points: list[Point]) -> None:
+def check_halving(
+    file: Path, config: StudyConfig, methods: dict[str, Method], runs: list[Run], points: list[Point]
+) -> None:
     """Rungs must be at different steps, before the last one, of runs that can go on. Raises StudyError with a line."""
     halving = halving_of(config.search)
     if halving is None:
@@ -76,6 +78,9 @@ def check_halving(file: Path, config: StudyConfig, runs: list[Run], points: list
     where = f"{file}:{load_yaml(file).line_of(('search', 'halving'))}: search.halving"
     if any(point.settings.get("deepspeed") for point in points):
         raise StudyError([f"{where}: runs with train.deepspeed cannot be continued at a rung; remove one of the two"])
+    if forgetful := sorted({point.method for point in points if point.method in methods} & _forgetful(methods)):
+        what = f"{joined(forgetful)} cannot be continued at a rung as if nothing had stopped (docs/methods.md)"
+        raise StudyError([f"{where}: {what}; leave it to a study without halving"])
     for run in runs:
         steps = run.estimate.steps or 0
         ends = [math.ceil(share * steps) for share in halving.shares]
@@ -84,6 +89,10 @@ def check_halving(file: Path, config: StudyConfig, runs: list[Run], points: list
             why = f"{run.point} has {count(steps, 'step')}, so that its rungs would end at {told}"
             remedy = "every rung needs a step of its own before the last: lower rungs or batch_size, or add data"
             raise StudyError([f"{where}: {why}; {remedy}"])
+
+
+def _forgetful(methods: dict[str, Method]) -> set[str]:
+    return {name for name, method in methods.items() if not method.continues}
 
 
 def check_primary_metric(file: Path, config: StudyConfig, counts: DatasetCounts | None) -> None:

@@ -92,6 +92,7 @@ def train_all(project: RealProject, folder: Path, trainings: dict[str, dict[str,
             rows=place / "rows.jsonl",
             heldout=place / "rows.jsonl",
             output=place / "checkpoints",
+            tracking=place / "tracking",
             device="cpu",
         )
         write_json(place / "settings.json", engine | {"strict": name != "lossy"})

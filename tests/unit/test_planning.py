@@ -97,6 +97,11 @@ def test_rungs_that_cannot_be_are_refused(places: Places, train: str, message: s
         plan(places, more=f"train: {train}\nsearch: {{halving: {{}}}}\n", rows=PAIRS[:30])
 
 
+def test_a_method_that_checkpoints_do_not_hold_is_not_screened(places: Places) -> None:
+    with pytest.raises(StudyError, match=r"study.yaml:\d+: search.halving: bco_pair cannot be continued at a rung"):
+        plan(places, "{bco_pair: }", "train: {batch_size: 2}\nsearch: {halving: {}}\n", PAIRS[:30])
+
+
 def test_the_base_needs_one_seed_unless_answers_are_sampled(places: Places) -> None:
     def base_seeds(more: str) -> list[int]:
         return [run.seed for run in plan(places, more=more, rows=PAIRS[:30]).runs if run.id.startswith("base")]

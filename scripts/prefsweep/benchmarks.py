@@ -23,6 +23,7 @@ from prefsweep.rows import SHOWN, Problems
 from prefsweep.selection import split
 from prefsweep.splitting import normalised, normalised_prompt, overlapping
 from prefsweep.tasks import is_elsewhere, task_documents
+from prefsweep.wording import joined
 
 REMEDY = "Remove these rows from the training file, or the task from evaluate.tasks."
 
@@ -97,11 +98,11 @@ def _overlaps(trained: Mapping[str, str], tasks: Iterable[str], root: Path) -> t
             for text in _texts(document):
                 asked.setdefault(normalised(text), []).append(place)
     places, names = list(trained.values()), list(asked.values())
-    found: dict[str, str] = {}
+    found: dict[str, dict[str, None]] = {}
     for index, row in sorted(overlapping(list(trained), list(asked)).items()):
         for document in names[index]:
-            found.setdefault(document, f"{document} shares 13 words with {places[row]}")
-    return list(found.values()), documents
+            found.setdefault(document, {})[places[row]] = None
+    return [f"{document} shares 13 words with {joined(list(rows))}" for document, rows in found.items()], documents
 
 
 def _documents(file: Path) -> Iterator[tuple[str, Any]]:

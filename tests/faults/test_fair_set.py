@@ -79,9 +79,9 @@ def test_d10_documents_of_a_benchmark_in_the_training_rows_are_refused(project: 
         stream.write("evaluate: {tasks: [preference-accuracy, own-bench]}\n")
     outcome = project.snakemake()
     assert outcome.returncode == 2, outcome.stdout
-    assert "3 benchmark documents leak into training" in outcome.stdout
-    assert f"bench.jsonl:1 shares 13 words with the prompt of {project.directory}/rows.jsonl:41" in outcome.stdout
-    assert f"bench.jsonl:1 shares 13 words with the answer of {project.directory}/rows.jsonl:42" in outcome.stdout
+    assert "2 benchmark documents leak into training" in outcome.stdout
+    both = f"the prompt of {project.directory}/rows.jsonl:41 and the answer of {project.directory}/rows.jsonl:42"
+    assert f"bench.jsonl:1 shares 13 words with {both}" in outcome.stdout
     assert f"bench.jsonl:3 shares 13 words with the prompt of {project.directory}/rows.jsonl:41" in outcome.stdout
     assert not (project.study / "data").exists()
 

@@ -10,7 +10,7 @@ from tests.workflow.conftest import Project
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("dpo:", "ppoo:", ["study.yaml:6", "methods.ppoo", "allowed here: cpo, dpo"]),
+        ("dpo:", "ppoo:", ["study.yaml:6", "methods.ppoo", "allowed here: aot, aot_unpaired"]),
         ("beta: 0.1", "betta: 0.1", ["study.yaml:6", "methods.dpo.betta", "did you mean 'beta'?"]),
         ("beta: 0.1", "beta: -1", ["study.yaml:6", "greater than 0"]),
         ("beta: 0.1", "beta: .nan", ["study.yaml:6", "finite"]),

@@ -41,8 +41,8 @@ def test_a_new_value_keeps_the_old_point(project: Project) -> None:
 
 
 def test_a_new_swept_key_keeps_runs_whose_settings_are_unchanged(project: Project) -> None:
-    default = 1.0e-4
-    project.edit("study.yaml", "batch_size: 16", f"batch_size: 16, learning_rate: [{default}, 2.0e-4]")
+    default = 8
+    project.edit("study.yaml", "batch_size: 16", f"batch_size: 16, lora_rank: [{default}, 16]")
     assert project.jobs() == dict.fromkeys(WHOLE_RUN, 5) | REPORT
 
 

@@ -260,7 +260,7 @@ def test_c1_a_bad_study_is_refused_in_the_time_the_command_takes_to_start(planni
     outcome = planning.project.snakemake("--dry-run")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert outcome.returncode == 2
-    assert "study.yaml:6: methods.ppo: unknown key; did you mean 'dpo'? Allowed here: aot, aot_unpaired" in outcome.stdout
+    assert "study.yaml:6: methods.ppo: unknown key; did you mean 'rpo'? Allowed here: aot" in outcome.stdout
     assert "Building DAG" not in outcome.stdout
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < SOON_CPU_SECONDS
 

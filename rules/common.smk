@@ -9,8 +9,8 @@ from pathlib import Path
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from prefsweep.balance import label_weights
 from prefsweep.admission import is_finished, was_screened
+from prefsweep.balance import label_weights
 from prefsweep.benchmarks import check_benchmarks, document_files
 from prefsweep.code import imported_modules
 from prefsweep.data_files import local_files, users_files

@@ -21,7 +21,6 @@ from prefsweep.models import ModelSpec, load_model_spec, model_directory, model_
 from prefsweep.notices import plan_notices
 from prefsweep.plan import (
     BASE,
-    Device,
     GenerateSettings,
     Plan,
     PlannedData,
@@ -38,6 +37,7 @@ from prefsweep.study_problems import StudyError
 from prefsweep.suitability import (
     check_halving,
     check_methods,
+    check_number,
     check_parallel,
     check_primary_metric,
     check_tracking,
@@ -124,7 +124,7 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
     )
     runs = _runs(config, points, estimator)
     check_halving(file, config, methods, runs, points)
-    _check_number(file, config, runs, device)
+    check_number(file, config, runs, device)
     plan = Plan(
         study=config.study,
         device=device,
@@ -222,21 +222,6 @@ def _runs(config: StudyConfig, points: list[Point], estimator: Estimator) -> lis
         estimate = estimator.of(point)
         runs += [Run(id=f"{point.id}/seed-{seed}", point=point.id, seed=seed, estimate=estimate) for seed in seeds]
     return runs
-
-
-def _check_number(file: Path, config: StudyConfig, runs: list[Run], device: Device) -> None:
-    """Raise StudyError with the line of `max_runs:`, or of `methods:`, when there are more runs than that."""
-    if len(runs) <= config.max_runs:
-        return
-    key = "max_runs" if "max_runs" in config.model_fields_set else "methods"
-    where = f"{file}:{load_yaml(file).line_of((key,))}: {key}"
-    known = [run.estimate for run in runs if run.estimate.seconds is not None]
-    seconds = sum(estimate.gpu_seconds if device == "cuda" else estimate.seconds or 0 for estimate in known)
-    unit = "GPU-hours" if device == "cuda" else "hours"
-    hours = f" ({seconds / 3600:,.0f} estimated {unit})" if known else ""
-    what = f"the study has {len(runs):,} runs{hours}, more than max_runs {config.max_runs:,}"
-    remedy = f"set `max_runs: {len(runs)}` to confirm, or draw fewer points with `search: {{random: 20}}`"
-    raise StudyError([f"{where}: {what}; {remedy}"])
 
 
 def _screening(config: StudyConfig, points: list[Point], runs: list[Run], estimator: Estimator) -> list[Run]:

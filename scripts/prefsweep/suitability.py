@@ -95,6 +95,21 @@ def _forgetful(methods: dict[str, Method]) -> set[str]:
     return {name for name, method in methods.items() if not method.continues}
 
 
+def check_number(file: Path, config: StudyConfig, runs: list[Run], device: Device) -> None:
+    """Raise StudyError with the line of `max_runs:`, or of `methods:`, when there are more runs than that."""
+    if len(runs) <= config.max_runs:
+        return
+    key = "max_runs" if "max_runs" in config.model_fields_set else "methods"
+    where = f"{file}:{load_yaml(file).line_of((key,))}: {key}"
+    known = [run.estimate for run in runs if run.estimate.seconds is not None]
+    seconds = sum(estimate.gpu_seconds if device == "cuda" else estimate.seconds or 0 for estimate in known)
+    unit = "GPU-hours" if device == "cuda" else "hours"
+    hours = f" ({seconds / 3600:,.0f} estimated {unit})" if known else ""
+    what = f"the study has {len(runs):,} runs{hours}, more than max_runs {config.max_runs:,}"
+    remedy = f"set `max_runs: {len(runs)}` to confirm, or draw fewer points with `search: {{random: 20}}`"
+    raise StudyError([f"{where}: {what}; {remedy}"])
+
+
 def check_primary_metric(file: Path, config: StudyConfig, counts: DatasetCounts | None) -> None:
     """The primary metric must have a better end and be measurable on what is held out.
 

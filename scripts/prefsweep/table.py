@@ -1,6 +1,6 @@
 """The results as tables: one row per run, one row per point. Column names carry units (docs/results.md).
 
-Text cells can never run as formulas in a spreadsheet; numbers stay numbers; what is missing stays empty.
+Numbers stay numbers; what is missing stays empty.
 """
 
 import json
@@ -18,6 +18,7 @@ from prefsweep.files import write_jsonl, write_text
 from prefsweep.plan import Point
 from prefsweep.results import SERVING_COLUMNS, RunResults, StudyResults
 from prefsweep.samples import sample_rows
+from prefsweep.spreadsheet import csv_text
 
 Cell = str | int | float | bool | None
 Row = dict[str, Cell]
@@ -56,7 +57,6 @@ _DIFFERENCE = {
     "difference_standard_error": "standard_error",
     "p_value": "p_value",
 }
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
 
 
 def runs_table(study: StudyResults, comparison: Comparison) -> pd.DataFrame:
@@ -102,27 +102,6 @@ def write_tables(study: StudyResults, comparison: Comparison, directory: Path) -
     write_text(directory / "runs.csv", csv_text(runs_table(study, comparison)))
     write_text(directory / "comparison.csv", csv_text(comparison_table(study, comparison)))
     write_jsonl(directory / "samples.jsonl", sample_rows(study))
-
-
-def csv_text(frame: pd.DataFrame) -> str:
-    """A frame as CSV that a spreadsheet opens without executing anything."""
-    cells = {
-        spreadsheet_safe(column): pd.Series([spreadsheet_safe(cell) for cell in frame[column]], dtype=object)
-        for column in frame.columns
-    }
-    safe = pd.DataFrame(cells)
-    return str(safe.to_csv(index=False, lineterminator="\n"))
-
-
-def spreadsheet_safe(cell: Any) -> Any:
-    """Text that a spreadsheet would read as a formula gets a leading apostrophe; numbers are unchanged.
-
-    A carriage return becomes a line feed: unquoted it would end the row and start a cell of its own.
-    """
-    if not isinstance(cell, str):
-        return cell
-    text = cell.replace("\r\n", "\n").replace("\r", "\n")
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def setting_names(points: Iterable[Point]) -> list[str]:

@@ -1,12 +1,12 @@
 """One study of five methods on a tiny random model, run once to its end with the real engines."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from prefsweep.environments import ensure, python_of
+from prefsweep.environments import ensure
+from tests.e2e.trainer import write_tiny_model
 from tests.real_project import ROOT, FinishedStudy, RealProject
 
 STUDY = """\
@@ -41,8 +41,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> RealProject:
     """A tiny random model, 16 training pairs and 8 held-out pairs."""
     ensure(["train", "serve", "evaluate"], "cpu")
     project = RealProject.copied_to(tmp_path_factory.mktemp("tiny"))
-    model = str(project.directory / "model")
-    subprocess.run([str(python_of("train", "cpu")), str(ROOT / "tests" / "tiny_models.py"), model], check=True)
+    write_tiny_model(project.directory / "model")
     data = ROOT / "data" / "emoji-en"
     _first_rows(data / "pairs.jsonl", project.directory / "pairs.jsonl", 15, _LONG_PROMPT)
     _first_rows(data / "heldout.jsonl", project.directory / "heldout.jsonl", 8)

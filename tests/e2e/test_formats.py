@@ -1,8 +1,6 @@
 """Every documented format of preference data is trained on by the real engine, and each row of it is."""
 
 import json
-import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,6 @@ from typing import Any
 import pytest
 
 from prefsweep.dataset import load_dataset_spec
-from prefsweep.environments import python_of
 from prefsweep.files import write_json, write_jsonl
 from prefsweep.methods import load_methods
 from prefsweep.preparation import prepare
@@ -19,6 +16,7 @@ from prefsweep.settings import TrainSettings
 from prefsweep.swift_settings import swift_settings
 from prefsweep.training_rows import write_heldout_rows, write_training_rows, written_ids
 from tests.e2e.train_all import MARK
+from tests.e2e.trainer import told_by
 from tests.real_project import ROOT, RealProject
 from tests.unit.test_formats import documented
 
@@ -86,17 +84,7 @@ def trained(tiny: RealProject, tmp_path_factory: pytest.TempPathFactory) -> dict
         )
         write_json(place / "settings.json", engine)
         expected[name], files[str(place / "settings.json")] = written_ids(rows), name
-    command = [str(python_of("train", "cpu")), str(ROOT / "tests" / "e2e" / "train_all.py"), *files]
-    outcome = subprocess.run(
-        command,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "scripts")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert outcome.returncode == 0, outcome.stdout[-4000:]
-    told = [json.loads(line.removeprefix(MARK)) for line in outcome.stdout.splitlines() if line.startswith(MARK)]
+    told = told_by("train_all.py", MARK, *files)
     fits = {files[one["settings"]]: Fit.model_validate(one["fit"]) for one in told}
     return {name: Trained(expected[name], fit.row_counts, fit.adapter_norm) for name, fit in fits.items()}
 

@@ -1,14 +1,10 @@
 """A run that stopped at a rung and goes on from its checkpoint is, bit for bit, the run that never stopped."""
 
-import json
-import os
-import subprocess
 from typing import Any
 
 import pandas
 import pytest
 
-from prefsweep.environments import python_of
 from prefsweep.files import read_jsonl, sha256_of, write_json, write_jsonl
 from prefsweep.methods import load_methods
 from prefsweep.records.base import read_document
@@ -18,6 +14,7 @@ from prefsweep.records.train import TrainRecord
 from prefsweep.settings import TrainSettings
 from prefsweep.swift_settings import swift_settings
 from tests.e2e.train_in_parts import MARK
+from tests.e2e.trainer import told_by
 from tests.real_project import ROOT, FinishedStudy, RealProject
 
 METHODS = load_methods(ROOT / "config" / "methods")
@@ -78,17 +75,7 @@ def parts(tiny: RealProject, tmp_path_factory: pytest.TempPathFactory) -> dict[t
         path = folder / f"{name}-{precision}.json"
         write_json(path, engine)
         files[str(path)] = (name, precision)
-    script = str(ROOT / "tests" / "e2e" / "train_in_parts.py")
-    outcome = subprocess.run(
-        [str(python_of("train", "cpu")), script, *(f"{file}@{STOP}" for file in files)],
-        env=os.environ | {"PYTHONPATH": str(ROOT / "scripts")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert outcome.returncode == 0, outcome.stdout[-4000:]
-    told = [json.loads(line.removeprefix(MARK)) for line in outcome.stdout.splitlines() if line.startswith(MARK)]
+    told = told_by("train_in_parts.py", MARK, *(f"{file}@{STOP}" for file in files))
     return {files[file]: found for file, found in told}
 
 

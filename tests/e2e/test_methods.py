@@ -4,8 +4,6 @@ All are trained in one process on a tiny model. The expected losses are those of
 settings files with a flag left out show that a wrong translation is seen.
 """
 
-import json
-import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from prefsweep.tracking import tracking_environment
 from prefsweep.training_rows import write_heldout_rows, write_training_rows
 from tests.e2e.method_losses import MARK, PAIRS
 from tests.e2e.paper_losses import LOSSES, ONE_PAIR, nll
+from tests.e2e.trainer import told_by
 from tests.real_project import ROOT, RealProject
 
 METHODS = load_methods(ROOT / "config" / "methods")
@@ -80,17 +79,7 @@ def trained(tiny: RealProject, folder: Path) -> dict[str, Trained]:
         file = place / "settings.json"
         write_json(file, {flag: value for flag, value in flags.items() if flag != left_out})
         files[str(file)] = name
-    command = [str(python_of("train", "cpu")), str(ROOT / "tests" / "e2e" / "method_losses.py"), *files]
-    outcome = subprocess.run(
-        command,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "scripts")} | tracking_environment(folder / "tracking"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert outcome.returncode == 0, outcome.stdout[-4000:]
-    told = [json.loads(line.removeprefix(MARK)) for line in outcome.stdout.splitlines() if line.startswith(MARK)]
+    told = told_by("method_losses.py", MARK, *files, **tracking_environment(folder / "tracking"))
     return {files[file]: Trained(tuple(losses), first, norm) for file, losses, first, norm in told}
 
 

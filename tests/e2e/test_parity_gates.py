@@ -16,6 +16,7 @@ from prefsweep.failures import Failure
 from prefsweep.records.base import hashed_files
 from prefsweep.records.merge import MergeRecord
 from tests.e2e.merge_all import MARK
+from tests.e2e.trainer import told_by
 from tests.real_project import ROOT, FinishedStudy
 
 KILLED_BY_THEN_SECONDS = 300
@@ -25,19 +26,15 @@ KILLED_BY_THEN_SECONDS = 300
 def merges(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Case → verdict, for a model whose embedding and output are one matrix, and for one where they are two."""
     folder = tmp_path_factory.mktemp(request.param)
-    python, environment = str(python_of("train", "cpu")), os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
     untied = ["--untied"] if request.param == "untied" else []
-    subprocess.run([python, str(ROOT / "tests" / "tiny_models.py"), str(folder / "model"), *untied], check=True)
-    outcome = subprocess.run(
-        [python, str(ROOT / "tests" / "e2e" / "merge_all.py"), str(folder / "model"), str(folder)],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert outcome.returncode == 0, outcome.stdout[-4000:]
-    told = [json.loads(line.removeprefix(MARK)) for line in outcome.stdout.splitlines() if line.startswith(MARK)]
+    make_model = [
+        str(python_of("train", "cpu")),
+        str(ROOT / "tests" / "tiny_models.py"),
+        str(folder / "model"),
+        *untied,
+    ]
+    subprocess.run(make_model, check=True)
+    told = told_by("merge_all.py", MARK, str(folder / "model"), str(folder))
     return {"tied": {"tied": request.param == "tied"}} | {one["case"]: one for one in told}
 
 

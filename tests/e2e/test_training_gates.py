@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from prefsweep.schedule import asked_learning_rate
 from prefsweep.settings import TrainSettings
 from prefsweep.swift_settings import swift_settings
 from tests.e2e.train_all import MARK
+from tests.e2e.trainer import told_by
 from tests.real_project import ROOT, FinishedStudy, RealProject
 
 METHODS = load_methods(ROOT / "config" / "methods")
@@ -68,7 +68,7 @@ def engine_rows(project: RealProject, method: str) -> list[dict[str, Any]]:
     return rows
 
 
-def train_all(project: RealProject, folder: Path, trainings: dict[str, dict[str, Any]]) -> str:
+def train_all(project: RealProject, folder: Path, trainings: dict[str, dict[str, Any]]) -> list[Any]:
     """Train them all in one process of the trainer's environment; returns what it printed."""
     files = []
     for name, changes in trainings.items():
@@ -98,33 +98,22 @@ def train_all(project: RealProject, folder: Path, trainings: dict[str, dict[str,
         write_json(place / "settings.json", engine | {"strict": name != "lossy"})
         write_json(place / "asked.json", settings)
         files.append(str(place / "settings.json"))
-    outcome = subprocess.run(
-        [str(python_of("train", "cpu")), str(ROOT / "tests" / "e2e" / "train_all.py"), *files],
-        env=os.environ | {"PYTHONPATH": str(ROOT / "scripts")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert outcome.returncode == 0, outcome.stdout[-4000:]
-    return outcome.stdout
+    return told_by("train_all.py", MARK, *files)
 
 
-def outcomes(printed: str) -> Iterator[tuple[str, Outcome]]:
-    for line in printed.splitlines():
-        if line.startswith(MARK):
-            told = json.loads(line.removeprefix(MARK))
-            place = Path(told["settings"]).parent
-            yield (
-                place.name,
-                Outcome(
-                    settings=json.loads((place / "asked.json").read_text()),
-                    expected=[row["id"] for row in read_jsonl(place / "rows.jsonl")],
-                    fit=Fit.model_validate(told["fit"]) if told["fit"] else None,
-                    failure=told["failure"],
-                    message=told["message"],
-                ),
-            )
+def outcomes(answers: list[Any]) -> Iterator[tuple[str, Outcome]]:
+    for told in answers:
+        place = Path(told["settings"]).parent
+        yield (
+            place.name,
+            Outcome(
+                settings=json.loads((place / "asked.json").read_text()),
+                expected=[row["id"] for row in read_jsonl(place / "rows.jsonl")],
+                fit=Fit.model_validate(told["fit"]) if told["fit"] else None,
+                failure=told["failure"],
+                message=told["message"],
+            ),
+        )
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ import pytest
 from compare import compared
 from prefsweep.comparison import Comparison
 from prefsweep.results import StudyResults, read_study
-from prefsweep.table import comparison_table, csv_text, runs_table, spreadsheet_safe, write_tables
+from prefsweep.spreadsheet import csv_text, spreadsheet_safe
+from prefsweep.table import comparison_table, runs_table, write_tables
 from tests.example_study import Shape, build_study
 
 SHAPE = Shape(methods=("dpo", "simpo", "kto"), heldout=12, showcase=2, steps=5, failed=("kto",))

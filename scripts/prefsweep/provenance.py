@@ -79,10 +79,10 @@ def checkout(directory: Path) -> dict[str, str]:
 def artefacts(study_directory: Path) -> list[FileHash]:
     """Every record and report file of a study, by content.
 
-    Left out: weights, which the records hash; logs; and plan.json and plan.csv, whose estimates change as runs finish,
+    Left out: weights, which the records hash; logs and training curves, which no record rests on; and plan.json and plan.csv, whose estimates change as runs finish,
     so that its digest stands for it.
     """
-    skipped = frozenset({"logs", "adapter", "checkpoint", "merged", "training"})
+    skipped = frozenset({"logs", "adapter", "checkpoint", "merged", "tracking", "training"})
     files = hashed_files(study_directory, skipped)
     return [file for file in files if file.name not in ("provenance.json", "plan.json", "plan.csv")]
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from prefsweep.provenance import artefacts
 from prefsweep.tracking import tracking_environment
 
 FOLDER = Path("/run/tracking")
@@ -24,3 +25,11 @@ def test_a_caller_who_asks_for_a_server_gets_it(monkeypatch: pytest.MonkeyPatch)
     found = tracking_environment(FOLDER)
     assert (found["WANDB_MODE"], found["MLFLOW_TRACKING_URI"]) == ("online", "http://tracking:5000")
     assert found["TENSORBOARD_LOGGING_DIR"] == "/run/tracking/tensorboard"
+
+
+def test_curves_that_a_viewer_may_touch_are_no_artefacts(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "dpo-00000000" / "seed-0"
+    for path in (run / "tracking" / "mlflow.db", run / "train.json"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    assert [file.name for file in artefacts(tmp_path)] == ["runs/dpo-00000000/seed-0/train.json"]

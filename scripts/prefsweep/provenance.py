@@ -79,8 +79,8 @@ def checkout(directory: Path) -> dict[str, str]:
 def artefacts(study_directory: Path) -> list[FileHash]:
     """Every record and report file of a study, by content.
 
-    Left out: weights, which the records hash; logs and training curves, which no record rests on; and plan.json and plan.csv, whose estimates change as runs finish,
-    so that its digest stands for it.
+    Left out: weights, which the records hash; logs and training curves, on which no record rests; and plan.json and
+    plan.csv, whose estimates change as runs finish, so that its digest stands for them.
     """
     skipped = frozenset({"logs", "adapter", "checkpoint", "merged", "tracking", "training"})
     files = hashed_files(study_directory, skipped)

@@ -12,6 +12,7 @@ min_version("9.27")
 
 # In the order data flows. Each file is one stage.
 include: "rules/common.smk"  # the study, its plan, where things are
+include: "rules/lookup.smk"  # what rules ask about a study
 include: "rules/data.smk"  # the plan, one fair data set
 include: "rules/screening.smk"  # which runs take place
 include: "rules/admit.smk"  # which points go on to the end
@@ -26,8 +27,9 @@ rule all:
     """The comparison of the whole study."""
     default_target: True
     input:
-        "<study>/report/index.html",
-        "<study>/provenance.json",
+        expand("results/{study}/report/index.html", study=STUDIES),
+        expand("results/{study}/provenance.json", study=STUDIES),
+        OVERVIEW,
 
 
 onerror:

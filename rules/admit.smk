@@ -16,12 +16,11 @@ rule admit:
     log:
         "<study>/logs/admit-{next}.log",
     wildcard_constraints:
-        next="|".join(open_decisions(Path(STUDY_DIRECTORY), STUDY.plan)) or "(?!)",
+        study=with_open_decisions(),
     localrule: True
     message:
-        "admit: which points go on to {wildcards.next}"
+        "admit: which points go on, {wildcards.study} to {wildcards.next}"
     shell:
         "{sys.executable:q} {input.code[0]:q}"
-        " --study-directory {STUDY_DIRECTORY}"
-        " --next {wildcards.next}"
+        " --decision {output.decision:q}"
         " 2>{log:q}"

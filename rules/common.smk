@@ -1,15 +1,18 @@
 # The study: read, checked and expanded before any job exists. Rules take names from here, never values.
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
+from operator import attrgetter
 from pathlib import Path
 
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from prefsweep.admission import is_finished, was_screened
+from prefsweep.asked import Places
 from prefsweep.balance import label_weights
 from prefsweep.benchmarks import check_benchmarks, document_files
 from prefsweep.code import imported_modules
@@ -17,14 +20,8 @@ from prefsweep.data_files import local_files, users_files
 from prefsweep.environments import SetupError, ensure, lock_of, python_of
 from prefsweep.failures import RUNG, STOPPED_BY_ITSELF, StageError
 from prefsweep.host import check_cuda, check_shared_memory, check_writable
-from prefsweep.models import model_directory
 from prefsweep.plan import BASE
-from prefsweep.planning import (
-    Places,
-    check_still_planned,
-    plan_study,
-    planned_study,
-)
+from prefsweep.planning import check_still_planned, plan_studies, planned_studies
 from prefsweep.screening import (
     END,
     decided_on,
@@ -59,32 +56,39 @@ def refuse(error):
 
 try:
     # A job that a cluster started reads the plan it belongs to: only the process that submits it decides and checks.
-    study = plan_study if workflow.is_main_process else planned_study
-    STUDY = study(Path(STUDY_FILE), json.loads(OVERRIDES), PLACES)
-    TASKS = task_files(STUDY.plan.tasks, PLACES.tasks)
-    DOCUMENTS = document_files(TASKS, ROOT)
+    studies = plan_studies if workflow.is_main_process else planned_studies
+    found = studies(Path(STUDY_FILE), json.loads(OVERRIDES), PLACES)
+    # One, or of several models or data sets one each, by its folder below results/: what rules call {study}.
+    STUDIES = {study.plan.study: study for study in found}
+    TASKS = {
+        name: task_files(study.plan.tasks, PLACES.tasks)
+        for name, study in STUDIES.items()
+    }
 except (ValueError, StageError) as error:
     refuse(error)
 
-STUDY_DIRECTORY = f"results/{STUDY.plan.study}"
 if workflow.is_main_process:
-    reopen(Path(STUDY_DIRECTORY), STUDY.plan)
-PLAN = f"{STUDY_DIRECTORY}/plan.json"
-DEVICE = STUDY.plan.device
-MODEL = os.path.relpath(model_directory(STUDY.model, PLACES.models))
-RUNS = [run.id for run in STUDY.plan.runs]
-PLAN_DIGEST = STUDY.plan.digest()
+    for name, study in STUDIES.items():
+        reopen(PLACES.results / name, study.plan)
+# What all of them share: they differ in model and data alone.
+SHARED = found[0]
+DEVICE = SHARED.plan.device
+GENERATE = SHARED.plan.generate
+DIRECTORIES = [f"results/{name}" for name in STUDIES]
+# Of several studies, the folder above theirs.
+FAMILY = os.path.commonpath(DIRECTORIES)
+OVERVIEW = [f"{FAMILY}/report/index.html"] if len(STUDIES) > 1 else []
+OVERVIEW_FOLDER = f" --overview {FAMILY}/report" if OVERVIEW else ""
+PLANS = [f"{directory}/plan.json" for directory in DIRECTORIES]
 METHODS = os.path.relpath(PLACES.methods)
 GPUS = 1 if DEVICE == "cuda" else 0
-SERVING_GPUS = GPUS * STUDY.plan.generate.tensor_parallel
-SHARING = f" --together {STUDY.jobs_per_gpu}" if DEVICE == "cuda" else ""
+SERVING_GPUS = GPUS * GENERATE.tensor_parallel
+SHARING = f" --together {SHARED.jobs_per_gpu}" if DEVICE == "cuda" else ""
 TRAIN_THREADS = min(workflow.cores, 4)
-DATA_FILES = [os.path.relpath(path) for path in users_files(STUDY.dataset)]
-TASK_FILES = [os.path.relpath(task) for task in TASKS if task.endswith(".yaml")]
 
 
 pathvars:
-    study=STUDY_DIRECTORY,
+    study="results/{study}",
     run="<study>/runs/{point}/seed-{seed}",
 
 
@@ -96,6 +100,7 @@ resource_scopes:
 
 
 wildcard_constraints:
+    study="|".join(map(re.escape, STUDIES)),
     point=r"[a-z0-9_]+-[0-9a-f]{8}",
     trained=rf"(?!{BASE}-)[a-z0-9_]+-[0-9a-f]{{8}}",
     seed=rf"\d+({RUNG}\d+)?",
@@ -118,64 +123,42 @@ TRAIN_PYTHON, SERVE_PYTHON, EVALUATE_PYTHON = (
 )
 
 
-def training_rows(wildcards):
-    """The rows a method trains on: pairs, or the same answers labelled one by one."""
-    form = STUDY.methods[wildcards.trained.partition("-")[0]].data
-    return f"{STUDY_DIRECTORY}/data/{form}.jsonl"
-
-
-def training_gpus(wildcards):
-    """GPUs that a training asks for. Trainings that share one on this machine wait for their place on it themselves."""
-    if (
-        STUDY.jobs_per_gpu > 1 and workflow.local_exec
-    ):  # the latter is not known before rules are asked
-        return 0
-    return GPUS * STUDY.plan.gpus(f"{wildcards.trained}/seed-{wildcards.seed}")
-
-
-def gpu_job(wildcards):
-    """Whether a training counts as a GPU job here."""
-    return min(1, training_gpus(wildcards))
-
-
-def adapter(wildcards):
-    """What there is to merge; the base arm has no adapter."""
-    if wildcards.point.startswith(f"{BASE}-"):
-        return []
-    return f"{STUDY_DIRECTORY}/runs/{wildcards.point}/seed-{wildcards.seed}/train.json"
-
-
 def preflight(rule_names):
     """What must be there before the first job, made or fetched if it is missing, with progress on the terminal.
 
     Not jobs, because a model or an environment that had to be made again would re-run everything that used it.
     """
-    check_writable(Path(STUDY_DIRECTORY))
+    for name in STUDIES:
+        check_writable(PLACES.results / name)
     needed = {name for rule in rule_names for name in ENVIRONMENTS.get(rule, [])}
     if workflow.local_exec and rule_names & {"train", "merge", "measure"}:
         if DEVICE == "cuda":
-            check_cuda(STUDY.plan.most_gpus)
+            check_cuda(SHARED.plan.most_gpus)
         check_shared_memory(DEVICE)
-    STUDY.plan.write(Path(PLAN))
+    for name, study in STUDIES.items():
+        study.plan.write(PLACES.results / name / "plan.json")
     if needed:
         ensure(sorted(needed | {"train"}), DEVICE)
-        model = STUDY.model.model_dump_json(exclude_none=True)
-        uv = Path(sys.executable).with_name("uv")
-        places = ["--models-dir", str(PLACES.models), "--uv", str(uv)]
-        fetch = [
-            TRAIN_PYTHON,
-            str(ROOT / "scripts" / "fetch.py"),
-            "--model",
-            model,
-            *places,
-        ]
-        if subprocess.run(fetch).returncode:
-            sys.exit(2)
-        local_files(STUDY.dataset, PLACES.downloads)
-        if STUDY.plan.data.rows is None:
+        for study in {study.model.folder: study for study in found}.values():
+            fetch_model(study.model)
+        for study in found:
+            local_files(study.dataset, PLACES.downloads)
+        if any(study.plan.data.rows is None for study in found):
             overrides = json.loads(OVERRIDES)
-            check_still_planned(STUDY, Path(STUDY_FILE), overrides, PLACES)
-        check_benchmarks(STUDY.dataset, PLACES.downloads, TASKS, ROOT)
+            check_still_planned(found, Path(STUDY_FILE), overrides, PLACES)
+        for name, study in STUDIES.items():
+            check_benchmarks(study.dataset, PLACES.downloads, TASKS[name], ROOT)
+
+
+def fetch_model(model):
+    """Into the models folder, by the environment that can read it."""
+    script = ROOT / "scripts" / "fetch.py"
+    uv = Path(sys.executable).with_name("uv")
+    described = model.model_dump_json(exclude_none=True)
+    places = ["--models-dir", str(PLACES.models), "--uv", str(uv)]
+    fetch = [TRAIN_PYTHON, str(script), "--model", described, *places]
+    if subprocess.run(fetch).returncode:
+        sys.exit(2)
 
 
 # Which environments a rule's jobs run in, beside the workflow's own.

@@ -9,7 +9,7 @@ rule plan:
         code=code("plan.py"),
     localrule: True
     shell:
-        "{sys.executable:q} {input.code[0]:q} {PLAN:q}"
+        "{sys.executable:q} {input.code[0]:q} {PLANS:q}"
 
 
 rule prefetch:
@@ -24,7 +24,7 @@ rule prepare:
     input:
         code=code("prepare.py"),
         lock=lock("workflow"),
-        files=DATA_FILES,
+        files=data_files,
     output:
         pairs="<study>/data/pairs.jsonl",
         labelled="<study>/data/labelled.jsonl",
@@ -34,17 +34,16 @@ rule prepare:
         "<study>/logs/prepare.log",
     localrule: True
     params:
-        dataset=json.dumps(STUDY.config.dataset),
-        revision=STUDY.plan.data.revision,
-        max_length=STUDY.max_length,
+        dataset=dataset_as_asked,
+        revision=planned("plan.data.revision"),
+        max_length=planned("max_length"),
         directory=subpath(output.audit, parent=True),
     message:
         "prepare the data: check, split, filter, audit"
     shell:
         "{sys.executable:q} {input.code[0]:q}"
-        " --plan {PLAN:q}"
+        " --plan results/{wildcards.study:q}/plan.json"
         " --dataset {params.dataset:q}"
-        " --model-directory {MODEL:q}"
         " --max-length {params.max_length}"
         " --downloads {PLACES.downloads:q}"
         " --output {params.directory:q}"
@@ -55,8 +54,8 @@ rule describe:
     """Measure what gives the data away and what it shares with tasks; decides nothing that is trained."""
     input:
         code=code("describe.py"),
-        tasks=TASK_FILES,
-        documents=[os.path.relpath(path) for path in DOCUMENTS if path.is_file()],
+        tasks=task_yamls,
+        documents=documents,
         lock=lock("workflow"),
         audit="<study>/data/data.json",
         pairs="<study>/data/pairs.jsonl",
@@ -69,10 +68,8 @@ rule describe:
     localrule: True
     params:
         directory=subpath(input.audit, parent=True),
-        tasks=[os.path.relpath(t) if t.endswith(".yaml") else t for t in TASKS],
-        weights=json.dumps(
-            [w.model_dump() for w in label_weights(STUDY.plan.points, STUDY.methods)]
-        ),
+        tasks=tasks,
+        weights=weights,
     message:
         "describe the data: languages, rules without a model, what tasks share with it"
     shell:

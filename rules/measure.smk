@@ -8,7 +8,7 @@ rule measure:
     input:
         code=code("measure.py"),
         evaluate=code("evaluate.py"),
-        tasks=TASK_FILES,
+        tasks=task_yamls,
         locks=[lock("serve"), lock("evaluate")],
         heldout="<study>/data/heldout.jsonl",
         merged="<run>/merge.json",
@@ -29,13 +29,13 @@ rule measure:
         or_empty=or_empty,
         data=subpath(input.heldout, parent=True),
         directory=subpath(output.generations, parent=True),
-        generate=STUDY.plan.generate.model_dump_json(),
-        tasks=STUDY.plan.tasks,
+        generate=GENERATE.model_dump_json(),
+        tasks=planned("plan.tasks"),
     message:
         "measure {wildcards.point} seed {wildcards.seed}: answers, speed, lm-eval"
     shell:
         "{params.skip}OMP_NUM_THREADS={threads} {SERVE_PYTHON:q} {input.code[0]:q}"
-        " --plan {PLAN:q}"
+        " --plan results/{wildcards.study:q}/plan.json"
         " --run {wildcards.point:q}/seed-{wildcards.seed}"
         " --data {params.data:q}"
         " --tasks {PLACES.tasks:q}"

@@ -28,9 +28,8 @@ rule merge:
         "merge {wildcards.point} seed {wildcards.seed}"
     shell:
         "{params.skip}OMP_NUM_THREADS={threads} {TRAIN_PYTHON:q} {input.code[0]:q}"
-        " --plan {PLAN:q}"
+        " --plan results/{wildcards.study:q}/plan.json"
         " --run {wildcards.point:q}/seed-{wildcards.seed}"
-        " --model {MODEL:q}"
         " --data {params.data:q}"
         " --output {params.directory:q}"
         "{SHARING}"

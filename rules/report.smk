@@ -2,14 +2,11 @@
 # In:      every run's records
 # Out:     report/{index.html,runs.csv,comparison.csv,samples.jsonl}; provenance.json
 
-SCORES = [f"{STUDY_DIRECTORY}/runs/{run}/scores.json" for run in RUNS]
-
-# Also run when something failed: the report lists failed runs, it never waits for them. What attests to the whole
-# study goes: that it is missing makes the next call do what is not done yet, though there is a page.
+# Also run when something failed: the report lists failed runs, it never waits for them.
 PARTIAL_REPORT = (
-    f"rm -f {STUDY_DIRECTORY}/provenance.json"
-    f" && {sys.executable} {os.path.relpath(ROOT / 'scripts' / 'compare.py')} --partial"
-    f" --study-directory {STUDY_DIRECTORY} --output {STUDY_DIRECTORY}/report"
+    f"{sys.executable} {os.path.relpath(ROOT / 'scripts' / 'partial.py')}"
+    f" --study-directories {shlex.join(DIRECTORIES)}"
+    f"{OVERVIEW_FOLDER}"
 )
 
 
@@ -22,8 +19,8 @@ rule compare:
             for path in (ROOT / "scripts/prefsweep/templates").iterdir()
         ),
         lock=lock("workflow"),
-        scores=SCORES,
-        decisions=DECISIONS,
+        scores=scores,
+        decisions=decisions_of,
         traits="<study>/data/traits.json",
     output:
         page="<study>/report/index.html",
@@ -34,13 +31,13 @@ rule compare:
         "<study>/logs/compare.log",
     localrule: True
     params:
-        plan=PLAN_DIGEST,
+        plan=plan_digest,
     message:
-        "compare every run: tables and page"
+        "compare every run of {wildcards.study}: tables and page"
     shell:
         "{sys.executable:q} {input.code[0]:q}"
-        " --study-directory {STUDY_DIRECTORY}"
-        " --output {STUDY_DIRECTORY}/report"
+        " --study-directory results/{wildcards.study:q}"
+        " --output results/{wildcards.study:q}/report"
         " 2>{log:q}"
 
 
@@ -48,7 +45,7 @@ rule attest:
     """Hash every record and report file, so that anyone can tell whether one was changed."""
     input:
         code=code("attest.py"),
-        scores=SCORES,
+        scores=scores,
         page="<study>/report/index.html",
     output:
         "<study>/provenance.json",
@@ -58,14 +55,40 @@ rule attest:
     message:
         "hash every record into provenance.json"
     shell:
-        "{sys.executable:q} {input.code[0]:q} --study-directory {STUDY_DIRECTORY} --output {output:q}"
+        "{sys.executable:q} {input.code[0]:q} --study-directory results/{wildcards.study:q} --output {output:q}"
         " 2>{log:q}"
+
+
+if OVERVIEW:
+
+    rule overview:
+        """The comparisons of several models or data sets side by side."""
+        input:
+            code=code("overview.py"),
+            template=os.path.relpath(ROOT / "scripts/prefsweep/templates/overview.html"),
+            comparisons=expand("results/{study}/report/comparison.csv", study=STUDIES),
+        output:
+            page=f"{FAMILY}/report/index.html",
+            table=f"{FAMILY}/report/overview.csv",
+        log:
+            f"{FAMILY}/logs/overview.log",
+        localrule: True
+        params:
+            directory=subpath(output.page, parent=True),
+        message:
+            "put the studies side by side"
+        shell:
+            "{sys.executable:q} {input.code[0]:q}"
+            " --study-directories {DIRECTORIES:q}"
+            " --output {params.directory:q}"
+            " 2>{log:q}"
 
 
 rule partial:
     """The report of what exists right now."""
     input:
         code=code("compare.py"),
+        all_of_it=code("partial.py"),
     localrule: True
     shell:
         PARTIAL_REPORT
@@ -77,7 +100,7 @@ rule verify:
         code=code("verify.py"),
     localrule: True
     shell:
-        "{sys.executable:q} {input.code[0]:q} --study-directory {STUDY_DIRECTORY}"
+        "{sys.executable:q} {input.code[0]:q} --study-directories {DIRECTORIES:q}{OVERVIEW_FOLDER}"
 
 
 rule tidy:
@@ -86,4 +109,4 @@ rule tidy:
         code=code("tidy.py"),
     localrule: True
     shell:
-        "{sys.executable:q} {input.code[0]:q} --study-directory {STUDY_DIRECTORY}"
+        "{sys.executable:q} {input.code[0]:q} --study-directories {DIRECTORIES:q}"

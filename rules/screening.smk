@@ -1,8 +1,4 @@
 # Which runs take place when points are screened (search.halving), for the rules of every stage. Functions only.
-POINTS = [point.id for point in STUDY.plan.points if point.method != BASE]
-DECISIONS = [
-    f"{STUDY_DIRECTORY}/admission/{name}.json" for name in decided_on(STUDY.plan)
-]
 
 
 def decided(wildcards):
@@ -11,28 +7,43 @@ def decided(wildcards):
     A finished run keeps the inputs it had, so that a study that is screened from now on, or no more, trains nothing anew.
     """
     rung = wildcards.seed.partition(RUNG)[2]
-    run = Path(STUDY_DIRECTORY, "runs", wildcards.trained, f"seed-{wildcards.seed}")
+    study = Path("results", wildcards.study)
+    run = study / "runs" / wildcards.trained / f"seed-{wildcards.seed}"
     finished = is_finished(run)
-    screened = was_screened(run) if finished else STUDY.plan.halving is not None
+    screened = was_screened(run) if finished else SHARED.plan.halving is not None
     following = f"rung-{rung}" if rung else END
-    return (
-        f"{STUDY_DIRECTORY}/admission/{following}.txt"
-        if screened and rung != "1"
-        else []
-    )
+    return f"{study}/admission/{following}.txt" if screened and rung != "1" else []
 
 
 def last_share(wildcards):
     """Of the full run's steps, where a run ends: it begins anew when this changes."""
     rung = wildcards.seed.partition(RUNG)[2]
-    return STUDY.plan.halving.shares[int(rung) - 1] if rung else 1
+    return SHARED.plan.halving.shares[int(rung) - 1] if rung else 1
+
+
+def decisions_of(wildcards):
+    """Every decision of a study."""
+    names = decided_on(SHARED.plan)
+    return [f"results/{wildcards.study}/admission/{name}.json" for name in names]
+
+
+def with_open_decisions():
+    """A pattern of the studies that have decisions to make, each only before the names of those."""
+    patterns = ["(?!)"]
+    for name, study in STUDIES.items():
+        reopened = "|".join(open_decisions(PLACES.results / name, study.plan))
+        if reopened:
+            patterns.append(rf"{re.escape(name)}(?=/admission/(?:{reopened})\.)")
+    return "|".join(patterns)
 
 
 def at_rung(wildcards):
     """The scores that a decision is about."""
-    rung = rung_before(wildcards.next, STUDY.plan)
-    runs = [rung_id(point, STUDY.plan.seeds[0], rung) for point in POINTS]
-    return [f"{STUDY_DIRECTORY}/runs/{run}/scores.json" for run in runs]
+    plan = STUDIES[wildcards.study].plan
+    rung = rung_before(wildcards.next, plan)
+    points = [point.id for point in plan.points if point.method != BASE]
+    runs = [rung_id(point, plan.seeds[0], rung) for point in points]
+    return [f"results/{wildcards.study}/runs/{run}/scores.json" for run in runs]
 
 
 # The DAG is static, so that jobs of stopped points are there, too. They find their point missing, or an empty file, and

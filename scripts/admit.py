@@ -18,17 +18,16 @@ from prefsweep.screening import END, decide, decision_file, rung_before, rung_id
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--study-directory", type=Path, required=True, help="results/<study>")
-    parser.add_argument("--next", required=True, help="what is decided on: rung-<n> or end")
-    options = parser.parse_args()
-    plan = Plan.read(options.study_directory / "plan.json")
-    admitted = screened(options.study_directory, plan, options.next)
+    parser.add_argument("--decision", type=Path, required=True, help="results/<study>/admission/<next>.json")
+    decision = parser.parse_args().decision
+    study_directory, following = decision.parent.parent, decision.stem
+    plan = Plan.read(study_directory / "plan.json")
+    admitted = screened(study_directory, plan, following)
     points = {point.id for point in plan.points if point.method != BASE}
     for point in points - admitted.keys():
-        for failure in next_failures(options.study_directory / "runs" / point, options.next):
+        for failure in next_failures(study_directory / "runs" / point, following):
             failure.unlink()  # what is stopped has not failed, though it may have, after another decision
-    listed = decision_file(options.study_directory, options.next).with_suffix(".txt")
-    write_text(listed, "".join(f"{point} {start}\n" for point, start in admitted.items()))
+    write_text(decision.with_suffix(".txt"), "".join(f"{point} {start}\n" for point, start in admitted.items()))
 
 
 def screened(study_directory: Path, plan: Plan, following: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from prefsweep.records.base import hashed_files, read_document
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.merge import MergeRecord
 
+ROOT = Path(__file__).resolve().parent.parent
 PROBES = 4
 """Held-out conversations on which logits are compared, here and at the server."""
 
@@ -24,7 +25,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plan", type=Path, required=True, help="results/<study>/plan.json")
     parser.add_argument("--run", required=True, help="<point>/seed-<n>")
-    parser.add_argument("--model", type=Path, required=True, help="folder of the base model")
     parser.add_argument("--data", type=Path, required=True, help="results/<study>/data")
     parser.add_argument("--output", type=Path, required=True, help="the run's folder")
     parser.add_argument("--together", type=int, help="jobs that may share a device (default: no limit)")
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
     point = plan.point_of(options.run)
     adapter = None if point.method == BASE else options.output.resolve() / "adapter"
     precision = point.settings["precision"] if adapter else shared_precision(plan.points)
-    base = options.model.resolve()
+    base = plan.model.folder(ROOT)
     merged = options.output / "merged"
     heldout = heldout_prompts(options.data, options.run)
     pairs = [prompt for prompt in heldout if prompt.part == "heldout" and prompt.chosen is not None][:PROBES]

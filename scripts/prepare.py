@@ -23,7 +23,6 @@ def main() -> None:
         required=True,
         help="the study's `dataset:` as JSON: a name or a mapping",
     )
-    parser.add_argument("--model-directory", type=Path, required=True, help="the base model, for its tokenizer")
     parser.add_argument("--max-length", type=int, required=True, help="tokens of prompt and answer")
     parser.add_argument("--downloads", type=Path, required=True, help="folder for data sets fetched from a hub")
     parser.add_argument("--output", type=Path, required=True, help="results/<study>/data")
@@ -38,7 +37,7 @@ def run(options: argparse.Namespace, plan: Plan) -> None:
     if source_revision(spec) != plan.data.revision:
         what = f"the data set {spec.name} has changed since the study was planned"
         raise StageError("data", what, "Run the same command again: it plans anew for the changed data.")
-    audit = prepare(spec, options.downloads, options.model_directory, options.max_length, options.output)
+    audit = prepare(spec, options.downloads, plan.model.folder(ROOT), options.max_length, options.output)
     for line in (*audit.formats, *audit.notices):
         print(line, file=sys.stderr)
     print(f"{audit.training_rows} training rows, {audit.heldout_rows} held-out rows", file=sys.stderr)

@@ -25,6 +25,8 @@ from prefsweep.swift_settings import as_arguments, expected_steps, swift_setting
 from prefsweep.tracking import FOLDER, tracking_environment
 from prefsweep.training_rows import write_heldout_rows, write_training_rows, written_ids
 
+ROOT = Path(__file__).resolve().parent.parent
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -33,7 +35,6 @@ def main() -> None:
     parser.add_argument("--trainer", type=Path, required=True, help="scripts/fit.py")
     parser.add_argument("--threads", type=int, required=True, help="processor cores to use")
     parser.add_argument("--method", type=Path, required=True, help="config/methods/<method>.yaml")
-    parser.add_argument("--model", type=Path, required=True, help="folder of the base model")
     parser.add_argument("--data", type=Path, required=True, help="results/<study>/data")
     parser.add_argument("--output", type=Path, required=True, help="the run's folder")
     parser.add_argument("--admitted", type=Path, nargs="?", help="list of where runs begin (default: with the base)")
@@ -59,7 +60,7 @@ def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
         method,
         point.settings,
         seed=seed,
-        model=options.model.resolve(),
+        model=plan.model.folder(ROOT),
         model_type=plan.model.model_type,
         template=plan.model.template,
         rows=rows,

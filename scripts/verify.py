@@ -13,15 +13,33 @@ from prefsweep.records.base import read_document
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--study-directory", type=Path, required=True, help="results/<study>")
-    directory = parser.parse_args().study_directory
+    parser.add_argument("--study-directories", type=Path, nargs="+", required=True, help="results/<study>")
+    parser.add_argument("--overview", type=Path, help="results/<study>/report, of several studies of one file")
+    options = parser.parse_args()
+    outcomes = [verified(directory) for directory in options.study_directories]
+    if options.overview:
+        outcomes.append(overview_verified(options.overview, options.study_directories))
+    return max(outcomes)
+
+
+def verified(directory: Path) -> int:
+    """Check one study and say what was found; 1 if anything is not as it was."""
     if not (directory / "provenance.json").exists():
         print(
             f"{directory} has no provenance.json: the study has not finished; run snakemake first",
             file=sys.stderr,
         )
         return 1
-    problems = [*changed_files(directory), *underived_files(directory)]
+    return told(directory, [*changed_files(directory), *underived_files(directory)])
+
+
+def overview_verified(report: Path, study_directories: list[Path]) -> int:
+    """Check that the overview follows from the studies' comparisons."""
+    given = ["--study-directories", *map(str, study_directories)]
+    return told(report, underived(report, "overview.py", given))
+
+
+def told(directory: Path, problems: list[str]) -> int:
     for problem in problems:
         print(problem, file=sys.stderr)
     print(f"{directory}: {len(problems)} problems" if problems else f"{directory}: every file is as it was recorded")
@@ -46,14 +64,18 @@ def state(name: str, recorded: dict[str, str], found: dict[str, str]) -> str:
 
 def underived_files(directory: Path) -> list[str]:
     """Report files that the records no longer give."""
-    compare = Path(__file__).with_name("compare.py")
+    return underived(directory / "report", "compare.py", ["--study-directory", str(directory)])
+
+
+def underived(report: Path, script: str, arguments: list[str]) -> list[str]:
+    """Files of a report folder that differ from what its script writes now."""
     with tempfile.TemporaryDirectory() as scratch:
-        command = [sys.executable, str(compare), "--study-directory", str(directory), "--output", scratch]
+        command = [sys.executable, str(Path(__file__).with_name(script)), *arguments, "--output", scratch]
         subprocess.run(command, check=True)
         return [
             f"report/{path.name}: does not follow from the records"
             for path in sorted(Path(scratch).iterdir())
-            if path.read_bytes() != (directory / "report" / path.name).read_bytes()
+            if not (report / path.name).is_file() or path.read_bytes() != (report / path.name).read_bytes()
         ]
 
 

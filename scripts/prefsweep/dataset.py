@@ -29,6 +29,9 @@ class DatasetFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    name: str | None = Field(
+        None, pattern=r"^\w[\w.-]*$", description="What to call it, where that is not the name of its file."
+    )
     path: Path | None = Field(
         None, description="Training rows, a file or a folder of files: pairs, or labelled rows for KTO alone."
     )
@@ -168,7 +171,8 @@ def _spec(name: str, values: dict[str, Any], base_dir: Path) -> DatasetSpec:
     paths = {key: _existing(key, getattr(given, key), base_dir) for key in ("path", "heldout", "showcase")}
     if isinstance(paths["path"], Path) and paths["path"].is_file() and (given.files or given.split):
         raise SpecError(("path",), "path: `files` and `split` choose from a folder, and this is a file; remove them")
-    return DatasetSpec(name=name, **given.model_dump(exclude_unset=True) | {k: v for k, v in paths.items() if v})
+    known = {"name": name} | given.model_dump(exclude_unset=True) | {k: v for k, v in paths.items() if v}
+    return DatasetSpec(**known)
 
 
 def _existing(key: str, value: Any, base_dir: Path) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from heapq import nlargest
+from itertools import chain
 from pathlib import Path
 from statistics import median
 from typing import Any, Self
@@ -51,7 +52,7 @@ class Experience:
     @classmethod
     def below(cls, results: Path, model: str, device: Device) -> Self:
         """What studies below `results` have finished with the model of this name."""
-        measured = results.glob("*/runs/*/seed-*/throughput.json")
+        measured = chain(*(results.glob(f"{study}/runs/*/seed-*/throughput.json") for study in ("*", "*/*")))
         latest = nlargest(_RECENT, measured, key=lambda path: path.stat().st_mtime)
         return cls(tuple(_finished(sorted(latest), model, device)))
 

@@ -66,7 +66,12 @@ def _values(schema: Schema, field: Schema) -> str:
     swept = any(form.get("type") == "array" for form in _offered(schema, field)) and len(plain) > 1
     if swept and "a range" in plain:
         return f"{plain[0]}; a list; a range"
-    return f"{plain[0]}; a list" if swept else "; ".join(plain)
+    if swept:
+        return "; ".join([plain[0], *(text for text in plain[1:] if text == _CONTENTS), "a list"])
+    return "; ".join(plain)
+
+
+_CONTENTS = "keys of its own"
 
 
 def _form(schema: Schema, form: Schema) -> str:
@@ -79,7 +84,7 @@ def _form(schema: Schema, form: Schema) -> str:
         items = " or ".join(dict.fromkeys(_form(schema, item) for item in _offered(schema, form["items"])))
         return f"list of {items}"
     if kind == "object":
-        return "a range" if {"min", "max"} <= form.get("properties", {}).keys() else "keys of its own"
+        return "a range" if {"min", "max"} <= form.get("properties", {}).keys() else _CONTENTS
     if kind == "null":
         return "`null`"
     given = [(text, form[name]) for name, text in _BOUNDS.items() if name in form]

@@ -4,42 +4,29 @@ Everything that came from a model, a data set or an error is text: control and d
 are made visible, the template escapes the rest, and the page's policy lets only its own two scripts run.
 """
 
-import base64
-import hashlib
-import math
-import unicodedata
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import altair as alt
-import vl_convert
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from prefsweep import account, charts, curves, leaderboard, summary
 from prefsweep.alarms import alarms
-from prefsweep.answers import cut, side_by_side
+from prefsweep.answers import side_by_side
 from prefsweep.charts import Figure
 from prefsweep.comparison import Comparison
 from prefsweep.data_charts import length_figure, rule_figure
 from prefsweep.data_section import data_section
 from prefsweep.files import write_text
-from prefsweep.palette import method_colours, method_shapes, on_dark
+from prefsweep.palette import method_colours
 from prefsweep.plan import BASE
+from prefsweep.rendering import bundle, digest, draw, drawn, environment, marks, source
 from prefsweep.results import StudyResults
 from prefsweep.screening_section import screening_figure, screening_section
 from prefsweep.table import Row, point_rows
 
-_TEMPLATES = Path(__file__).resolve().parent / "templates"
-_VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-_GLOBALS = "window.vegaEmbed=vegaEmbed;"
 _QUALITY = ("preference_accuracy_normalised", "chosen_nats_per_character")
 _BEHAVIOUR = ("emoji", "words", "repetition", "truncated", "same_language")
-_JOINERS = {"\u200c", "\u200d"}
-"""Invisible, but part of emoji and of Persian and Indic spelling."""
 
 
 def write_page(study: StudyResults, comparison: Comparison, path: Path, *, partial: bool = False) -> None:
@@ -49,72 +36,19 @@ def write_page(study: StudyResults, comparison: Comparison, path: Path, *, parti
 
 def render_page(study: StudyResults, comparison: Comparison, *, partial: bool = False) -> str:
     """The page's HTML, valid however little of the study has finished. `partial` says so at the top."""
-    scripts = {"bundle": _bundle(), "script": _source("report.js")}
+    scripts = {"bundle": bundle(), "script": source("report.js")}
     rows = {str(row["point"]): row for row in point_rows(study, comparison)}
     colours = method_colours(point.method for point in study.plan.points)
     context = _content(study, comparison, rows, partial=partial)
     context["panels"] = _panels(study, comparison, rows, colours)
-    context["marks"] = {
-        method: {"colour": colours[method], "dark": on_dark(colours[method]), "path": path}
-        for method, path in method_shapes(colours).items()
-    }
+    context["marks"] = marks(colours)
     context["sections"] = _sections(context)
-    template = _environment().get_template("report.html")
+    template = environment().get_template("report.html")
     return template.render(
         **context,
         **{name: Markup(text) for name, text in scripts.items()},
-        css=Markup(_source("report.css")),
-        script_hashes=" ".join(f"'sha256-{_digest(text)}'" for text in scripts.values()),
-    )
-
-
-def visible(text: str) -> str:
-    """Text in which nothing hides: control, direction-changing and invisible characters become `⟨U+202E⟩`.
-
-    Tabs, line breaks and the joiners that emoji and some scripts need are kept; a huge text is cut.
-    """
-    text = cut(text.replace("\r\n", "\n"))[0]
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_visible(character) for character in text)
-
-
-def _visible(character: str) -> str:
-    hidden = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-    if not hidden or character in "\n\t" or character in _JOINERS:
-        return character
-    return f"⟨U+{ord(character):04X}⟩"
-
-
-def _inert(value: Any) -> Any:
-    """Nested values with every text made visible and every non-finite number missing: strict JSON."""
-    if isinstance(value, str):
-        return visible(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {visible(str(name)): _inert(item) for name, item in value.items()}
-    return [_inert(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _finalize(value: Any) -> Any:
-    """What the template prints: foreign text made visible, missing numbers said, our own markup as it is."""
-    if isinstance(value, Markup):
-        return value
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return "n/a"
-    return visible(value) if isinstance(value, str) else value
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        finalize=_finalize,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        css=Markup(source("report.css")),
+        script_hashes=" ".join(f"'sha256-{digest(text)}'" for text in scripts.values()),
     )
 
 
@@ -151,15 +85,15 @@ def _panels(
     training = curves.training_figures(study, colours)
     screened = screening_figure(study, comparison, colours)
     return {
-        "screening": _drawn([screened] if screened else []),
-        "quality": _drawn(charts.metric_figure(comparison, catalogue[name], colours, dots=True) for name in quality),
-        "tradeoffs": _drawn(_tradeoffs(comparison, rows, colours) if primary in catalogue else []),
-        "behaviour": _drawn(
+        "screening": drawn([screened] if screened else []),
+        "quality": drawn(charts.metric_figure(comparison, catalogue[name], colours, dots=True) for name in quality),
+        "tradeoffs": drawn(_tradeoffs(comparison, rows, colours) if primary in catalogue else []),
+        "behaviour": drawn(
             charts.metric_figure(comparison, catalogue[name], colours, dots=False) for name in behaviour
         ),
-        "data": _drawn(_data_figures(study, comparison, colours)),
+        "data": drawn(_data_figures(study, comparison, colours)),
         "training": [
-            (quantity, [(method, figure and _draw(figure)) for method, figure in figures.items()])
+            (quantity, [(method, figure and draw(figure)) for method, figure in figures.items()])
             for quantity, figures in training.items()
         ],
     }
@@ -189,24 +123,6 @@ def _data_figures(study: StudyResults, comparison: Comparison, colours: dict[str
     return [length_figure(study.audit, bool(rules) or study.audit.content == "pairs"), *rules]
 
 
-def _drawn(figures: Iterable[Figure]) -> list[dict[str, Any]]:
-    """Each figure as a still picture for every reader and as a specification for the live one."""
-    return [_draw(figure) for figure in figures]
-
-
-def _draw(figure: Figure) -> dict[str, Any]:
-    spec = _inert(figure.spec)
-    still = {key: value for key, value in spec.items() if key != "$schema"}
-    return {
-        "id": figure.id,
-        "title": figure.title,
-        "note": figure.note,
-        "description": figure.description,
-        "svg": Markup(vl_convert.vegalite_to_svg(still, vl_version=_VEGA_LITE)),
-        "json": htmlsafe_json_dumps(spec, separators=(",", ":"), allow_nan=False),
-    }
-
-
 def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
     panels = context["panels"]
     present = {
@@ -223,26 +139,3 @@ def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
         ("provenance", "Provenance"): True,
     }
     return [section for section, shown in present.items() if shown]
-
-
-@cache
-def _bundle() -> str:
-    """Vega, Vega-Lite and Vega-Embed (with the interpreter that needs no eval) in a scope of their own."""
-    bundle = str(vl_convert.javascript_bundle(_GLOBALS, vl_version=_VEGA_LITE))
-    return _in_script(f"(()=>{{{bundle}}})();")
-
-
-@cache
-def _source(name: str) -> str:
-    return _in_script((_TEMPLATES / name).read_text(encoding="utf-8"))
-
-
-def _in_script(text: str) -> str:
-    """Text that is safe between tags. Raises ValueError when it would end its element early."""
-    if any(mark in text.lower() for mark in ("</script", "</style", "<!--", "\r")):
-        raise ValueError("a script or style sheet would end its element early")
-    return text
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

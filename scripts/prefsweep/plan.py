@@ -90,6 +90,10 @@ class PlannedModel(Record):
     source: str
     licence: str | None
 
+    def folder(self, root: Path) -> Path:
+        """Where its files are on a machine that has the project at `root`."""
+        return (root / self.directory).resolve()
+
 
 class PlannedData(Record):
     """The preference data, resolved."""
@@ -127,6 +131,7 @@ class Plan(Record):
     """A study, resolved and expanded."""
 
     study: str
+    """Its folder below `results/`: the study's name, and of several models or data sets which of them it is about."""
     device: Device
     primary_metric: str
     seeds: list[int]

@@ -105,6 +105,16 @@ def show(plan: Plan, console: Console) -> None:
         console.print(f"[yellow]note[/yellow] {escape(notice)}", highlight=False)
 
 
+def show_together(plans: Sequence[Plan], console: Console) -> None:
+    """Print what several studies of one file cost, each in a row, and all of them."""
+    table = _table(plans[0], "all studies", "study")
+    for plan in plans:
+        table.add_row(plan.study, *_cells(Cost.of(plan.runs)))
+    table.add_section()
+    table.add_row("all", *_cells(Cost.of([run for plan in plans for run in plan.runs])))
+    console.print(table)
+
+
 def _by_method(points: Iterable[Point]) -> list[list[Point]]:
     groups: dict[str, list[Point]] = {}
     for point in points:
@@ -113,18 +123,23 @@ def _by_method(points: Iterable[Point]) -> list[list[Point]]:
 
 
 def _cost_table(plan: Plan, groups: Sequence[Sequence[Point]], everything: Cost) -> Table:
-    unit = "GPU-h" if plan.device == "cuda" else "h"
     seeds = ", ".join(map(str, plan.seeds))
-    title = f"{plan.study}: {len(plan.points):,} points × seeds {seeds} on {plan.device}"
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_justify="left")
-    table.add_column("point", overflow="fold")
-    for column in ("runs", "steps", "sequences", "tokens", *(f"{stage} {unit}" for stage in STAGES), "disk"):
-        table.add_column(column, justify="right")
+    table = _table(plan, f"{plan.study}: {len(plan.points):,} points × seeds {seeds} on {plan.device}", "point")
     for points in groups:
         runs = [run for point in points for run in plan.runs_by_point[point.id]]
         table.add_row(_named(points), *_cells(Cost.of(runs)))
     table.add_section()
     table.add_row("all", *_cells(everything))
+    return table
+
+
+def _table(plan: Plan, title: str, first: str) -> Table:
+    """An empty table of costs."""
+    unit = "GPU-h" if plan.device == "cuda" else "h"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_justify="left")
+    table.add_column(first, overflow="fold")
+    for column in ("runs", "steps", "sequences", "tokens", *(f"{stage} {unit}" for stage in STAGES), "disk"):
+        table.add_column(column, justify="right")
     return table
 
 

@@ -2,25 +2,28 @@
 
 import math
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from prefsweep.checking import check_once
+from prefsweep.asked import Asked, Places, folder_name, read_study_file
+from prefsweep.checking import DatasetCounts, check_once
 from prefsweep.code import code_revision
 from prefsweep.contaminations import known_contaminations
 from prefsweep.data_files import source_revision
-from prefsweep.dataset import DatasetSpec, SpecError, load_dataset_spec
+from prefsweep.dataset import DatasetSpec
 from prefsweep.estimate import Estimator
 from prefsweep.experience import Experience
 from prefsweep.failures import StageError
 from prefsweep.host import device_for
-from prefsweep.methods import Method, load_methods
+from prefsweep.methods import Method
 from prefsweep.model_files import validate_model_directory
 from prefsweep.model_size import size_of
-from prefsweep.models import ModelSpec, load_model_spec, model_directory, model_revision
+from prefsweep.models import ModelSpec, model_directory, model_revision
 from prefsweep.notices import plan_notices
 from prefsweep.plan import (
     BASE,
+    Device,
     GenerateSettings,
     Plan,
     PlannedData,
@@ -32,7 +35,7 @@ from prefsweep.plan import (
 from prefsweep.screening import rung_id
 from prefsweep.search import halving_of
 from prefsweep.settings import JOBS_PER_GPU
-from prefsweep.study import StudyConfig, load_study
+from prefsweep.study import StudyConfig
 from prefsweep.study_problems import StudyError
 from prefsweep.suitability import (
     check_halving,
@@ -44,34 +47,12 @@ from prefsweep.suitability import (
     measurable_tasks,
 )
 from prefsweep.sweep import Inputs, expand
-from prefsweep.yaml_file import YamlError, load_yaml
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where things are: the project's root, the fetched models and data sets, the results."""
-
-    root: Path
-    models: Path
-    downloads: Path
-    results: Path
-
-    @property
-    def methods(self) -> Path:
-        return self.root / "config" / "methods"
-
-    @property
-    def contaminations(self) -> Path:
-        return self.root / "config" / "contaminations" / "public.yaml"
-
-    @property
-    def tasks(self) -> Path:
-        return self.root / "config" / "tasks"
+from prefsweep.yaml_file import load_yaml
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study file, read, checked and expanded."""
+    """One model and one data set of a study file, read, checked and expanded."""
 
     config: StudyConfig
     methods: dict[str, Method]
@@ -90,41 +71,117 @@ class Study:
         return min(int(point.settings["max_length"]) for point in self.plan.points if point.method != BASE)
 
 
-def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
-    """Read a study file and everything it names. Raises ValueError or StageError that names file, line and remedy.
+@dataclass(frozen=True)
+class _CheckedModel:
+    spec: ModelSpec
+    directory: Path
+    revision: str
 
-    Local data is read and checked row by row; data on a hub is checked when it has been fetched.
+
+@dataclass(frozen=True)
+class _CheckedData:
+    spec: DatasetSpec
+    revision: str
+    counts: DatasetCounts | None
+    """None until data on a hub have been fetched."""
+
+
+def plan_studies(file: Path, overrides: dict[str, Any], places: Places) -> list[Study]:
+    """Read a study file and everything it names: a study for each model on each data set.
+
+    Local data is read and checked row by row; data on a hub is checked when it has been fetched. Raises ValueError or
+    StageError that names file, line and remedy.
     """
-    config, methods, model, dataset = _read(file, overrides, places)
-    if model.path is not None:
-        validate_model_directory(model_directory(model, places.models), model.allow_code)
-    revision = source_revision(dataset)
+    asked = read_study_file(file, overrides, places)
+    _check_folder(asked, places)
+    device = device_for(asked.config.device)
+    models = [_check_model(spec, places) for spec in asked.models]
+    datasets = [_check_data(spec, places) for spec in asked.datasets]
+    studies = [_plan(asked, model, data, device, places) for model in models for data in datasets]
+    check_number(file, asked.config, [run for study in studies for run in study.plan.runs], device)
+    return studies
+
+
+def planned_studies(file: Path, overrides: dict[str, Any], places: Places) -> list[Study]:
+    """The studies as already planned, for a job that perhaps runs on another machine; nothing is checked again.
+
+    The device above all: where `auto` would be decided anew, a node with a GPU would compute a different study than
+    the machine that sent it the job. Raises StageError without a plan.
+    """
+    asked = read_study_file(file, overrides, places)
+    studies = []
+    for model, dataset in product(asked.models, asked.datasets):
+        config = asked.about(model, dataset)
+        plan = places.results / config.study / "plan.json"
+        if not plan.is_file():
+            remedy = "Jobs need the folder they were submitted from: put it on a file system that all nodes share."
+            raise StageError("config", f"{plan} is not on this machine", remedy)
+        studies.append(Study(config, asked.methods, model, dataset, Plan.read(plan)))
+    return studies
+
+
+def check_still_planned(studies: list[Study], file: Path, overrides: dict[str, Any], places: Places) -> None:
+    """Data from a hub has just been fetched: refuse it where it asks for another plan than was made without seeing it.
+
+    Raises ValueError when a study cannot run on it at all, StageError when the same command would now do other runs.
+    """
+    for study, now in zip(studies, plan_studies(file, overrides, places), strict=True):
+        if (now.plan.points, now.plan.tasks) != (study.plan.points, study.plan.tasks):
+            what = f"the data set {now.plan.data.name} has been fetched and changes what is planned"
+            raise StageError("data", what, "Run the same command again: its plan now knows the data.")
+
+
+def _check_folder(asked: Asked, places: Places) -> None:
+    """Refuse a study that had one model and data set: its runs are where the overview will be, and would be lost."""
+    folder = places.results / asked.config.study
+    if not asked.several or not (folder / "plan.json").is_file():
+        return
+    before = Plan.read(folder / "plan.json")
+    inside = folder / f"{folder_name(before.model.name)}-on-{folder_name(before.data.name)}"
+    key = "model" if isinstance(asked.config.model, list) else "dataset"
+    where = f"{asked.file}:{load_yaml(asked.file).line_of((key,))}: {key}"
+    moved = f"mv {folder} {folder}.one && mkdir {folder} && mv {folder}.one {inside}"
+    what = f"{folder} is the study of one model and data set, and every pair is to have a folder of its own"
+    raise StudyError([f"{where}: {what}; keep its runs by `{moved}`, or give this study another name"])
+
+
+def _check_model(spec: ModelSpec, places: Places) -> _CheckedModel:
+    directory = model_directory(spec, places.models)
+    if spec.path is not None:
+        validate_model_directory(directory, spec.allow_code)
+    return _CheckedModel(spec, directory, model_revision(spec))
+
+
+def _check_data(spec: DatasetSpec, places: Places) -> _CheckedData:
+    revision = source_revision(spec)
     code = code_revision(places.root / "scripts" / "prepare.py")
-    counts = check_once(dataset, places.downloads, revision, code)
+    return _CheckedData(spec, revision, check_once(spec, places.downloads, revision, code))
+
+
+def _plan(asked: Asked, model: _CheckedModel, data: _CheckedData, device: Device, places: Places) -> Study:
+    file, methods, counts = asked.file, asked.methods, data.counts
+    config = asked.about(model.spec, data.spec)
     check_methods(file, config, methods, counts)
     check_primary_metric(file, config, counts)
-    device = device_for(config.device)
-    inputs = Inputs(f"{model.folder}@{model_revision(model)}", model.template, revision, device)
+    inputs = Inputs(f"{model.spec.folder}@{model.revision}", model.spec.template, data.revision, device)
     points = expand(config, methods, inputs, counts.labels if counts else None)
     check_parallel(file, config, points, device)
     check_tracking(file, points, device)
     tasks = measurable_tasks(file, config, counts)
     notices = plan_notices(config, points, methods, counts)
     generate = GenerateSettings(**config.generate.model_dump())
-    directory = model_directory(model, places.models)
     estimator = Estimator(
         methods=methods,
         counts=counts,
-        data_revision=revision,
-        size=size_of(directory),
-        experience=Experience.below(places.results, model.name, device),
+        data_revision=data.revision,
+        size=size_of(model.directory),
+        experience=Experience.below(places.results, model.spec.name, device),
         generate=generate,
         device=device,
         base_precision=shared_precision(points),
     )
     runs = _runs(config, points, estimator)
     check_halving(file, config, methods, runs, points)
-    check_number(file, config, runs, device)
     plan = Plan(
         study=config.study,
         device=device,
@@ -132,20 +189,20 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
         seeds=config.seeds,
         smallest_effect=config.smallest_effect,
         model=PlannedModel(
-            name=model.name,
-            directory=_relative(directory, places.root),
-            model_type=model.model_type,
-            template=model.template,
-            revision=model_revision(model),
-            source=model.source,
-            licence=model.licence,
+            name=model.spec.name,
+            directory=_relative(model.directory, places.root),
+            model_type=model.spec.model_type,
+            template=model.spec.template,
+            revision=model.revision,
+            source=model.spec.source,
+            licence=model.spec.licence,
         ),
         data=PlannedData(
-            name=dataset.name,
-            source=dataset.described_source,
-            revision=revision,
-            licence=dataset.licence,
-            synthetic=dataset.synthetic,
+            name=data.spec.name,
+            source=data.spec.described_source,
+            revision=data.revision,
+            licence=data.spec.licence,
+            synthetic=data.spec.synthetic,
             rows=counts.rows if counts else None,
             heldout_rows=counts.heldout_rows if counts else None,
         ),
@@ -155,63 +212,9 @@ def plan_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
         runs=runs,
         halving=halving_of(config.search),
         screening=_screening(config, points, runs, estimator),
-        notices=[*notices, *known_contaminations(places.contaminations, dataset, tasks)],
+        notices=[*notices, *known_contaminations(places.contaminations, data.spec, tasks)],
     )
-    return Study(config, methods, model, dataset, plan)
-
-
-def planned_study(file: Path, overrides: dict[str, Any], places: Places) -> Study:
-    """The study as already planned, for a job that perhaps runs on another machine; nothing is checked again.
-
-    The device above all: where `auto` would be decided anew, a node with a GPU would compute a different study than
-    the machine that sent it the job. Raises StageError without a plan.
-    """
-    config, methods, model, dataset = _read(file, overrides, places)
-    plan = places.results / config.study / "plan.json"
-    if not plan.is_file():
-        remedy = "Jobs need the folder they were submitted from: put it on a file system that all nodes share."
-        raise StageError("config", f"{plan} is not on this machine", remedy)
-    return Study(config, methods, model, dataset, Plan.read(plan))
-
-
-def check_still_planned(study: Study, file: Path, overrides: dict[str, Any], places: Places) -> None:
-    """Data from a hub has just been fetched: refuse it where it asks for another plan than was made without seeing it.
-
-    Raises ValueError when the study cannot run on it at all, StageError when the same command would now do other runs.
-    """
-    seen = plan_study(file, overrides, places).plan
-    if (seen.points, seen.tasks) != (study.plan.points, study.plan.tasks):
-        what = f"the data set {seen.data.name} has been fetched and changes what is planned"
-        raise StageError("data", what, "Run the same command again: its plan now knows the data.")
-
-
-def _read(
-    file: Path, overrides: dict[str, Any], places: Places
-) -> tuple[StudyConfig, dict[str, Method], ModelSpec, DatasetSpec]:
-    """The study file and what it names. Raises ValueError that names file and line."""
-    methods = load_methods(places.methods)
-    config = load_study(file, overrides, methods)
-    model = _named(file, "model", lambda: load_model_spec(config.model, places.root / "config" / "models"))
-    dataset = _named(
-        file,
-        "dataset",
-        lambda: load_dataset_spec(config.dataset, places.root / "config" / "datasets", Path.cwd()),
-    )
-    return config, methods, model, dataset
-
-
-def _named(file: Path, key: str, load: Any) -> Any:
-    """Load what a key of the study names; faults in the study's own text get its file and line."""
-    try:
-        return load()
-    except YamlError:
-        raise
-    except SpecError as error:
-        location, message = error.location, str(error)
-    except ValueError as error:
-        location, message = (), str(error).removeprefix(f"{key}: ")
-    line = load_yaml(file).line_of((key, *location))
-    raise StudyError([f"{file}:{line}: {key}: {message}"])
+    return Study(config, methods, model.spec, data.spec, plan)
 
 
 def _runs(config: StudyConfig, points: list[Point], estimator: Estimator) -> list[Run]:

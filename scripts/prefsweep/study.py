@@ -33,12 +33,28 @@ _Search = Annotated[
 ]
 
 
+def _kind(value: Any) -> str:
+    return "<list>" if isinstance(value, list) else "<contents>" if isinstance(value, dict) else "<name>"
+
+
+_Name = Annotated[str, Tag("<name>")]
+_Contents = Annotated[dict[str, Any], Tag("<contents>")]
+_List = Annotated[list[Annotated[_Name | _Contents, Discriminator(_kind)]], Field(min_length=1), Tag("<list>")]
+_OneOrSeveral = Annotated[_Name | _Contents | _List, Discriminator(_kind)]
+
+
 class StudyConfig(Strict):
-    """One comparison: which methods, on which model and data, judged by what."""
+    """Which methods are compared, on which model and data, judged by what.
+
+    Several models or data sets are as many studies, each with a comparison of its own: what is better on one of them
+    need not be on another.
+    """
 
     study: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="Names the folder below results/.")
-    model: str | dict[str, Any] = Field(description="A name in config/models/, or its contents in place.")
-    dataset: str | dict[str, Any] = Field(description="A name in config/datasets/, or its contents in place.")
+    model: _OneOrSeveral = Field(description="A name in config/models/, or its contents in place; or a list of them.")
+    dataset: _OneOrSeveral = Field(
+        description="A name in config/datasets/, or its contents in place; or a list of them."
+    )
     seeds: Annotated[list[Annotated[int, Field(strict=True, ge=0, lt=1 << 31)]], distinct_values] = Field(
         [0], min_length=1, description="Each sets training seed, data order and generation seed."
     )

@@ -90,7 +90,8 @@ def point_rows(study: StudyResults, comparison: Comparison) -> list[Row]:
     found = alarms(study, comparison)
     rows: list[Row] = []
     for point in comparison.points:
-        row = _point_identity(point) | _primary(point, comparison) | _decision(point)
+        recommended: Row = {"recommended": point.point == comparison.recommended}
+        row = _point_identity(point) | recommended | _primary(point, comparison) | _decision(point)
         for name in companions:
             row |= _companion(name, point.metrics.get(name))
         rows.append(row | _point_costs(study.of_point(point.point), concurrency) | _told(point, found))

@@ -12,7 +12,8 @@ import pytest
 
 from compare import compared
 from prefsweep.answers import LONGEST_ANSWER
-from prefsweep.page import render_page, visible
+from prefsweep.page import render_page
+from prefsweep.rendering import visible
 from prefsweep.results import read_study
 from tests.example_study import METHODS, Shape, build_study
 

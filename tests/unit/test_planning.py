@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from prefsweep import planning
+from prefsweep.asked import Places
 from prefsweep.failures import StageError
 from prefsweep.plan import Plan
-from prefsweep.planning import Places, check_still_planned, plan_study, planned_study
+from prefsweep.planning import Study, check_still_planned, plan_studies, planned_studies
 from prefsweep.study_problems import StudyError
 from tests.tokenizer_model import write_tokenizer_model
 
@@ -48,7 +49,8 @@ def plan(
         f"methods: {methods}\n"
         f"device: cpu\n{more}"
     )
-    return plan_study(directory / "study.yaml", {}, places).plan
+    (study,) = plan_studies(directory / "study.yaml", {}, places)
+    return study.plan
 
 
 def test_steps_and_sequences_are_the_same_for_every_method(places: Places) -> None:
@@ -193,12 +195,12 @@ def test_data_seen_only_after_fetching_must_not_change_the_plan(
     plan(places, "{kto: }", rows=rows)
     with monkeypatch.context() as unseen:
         unseen.setattr(planning, "check_once", lambda *_: None)
-        study = plan_study(file, {}, places)
-    assert study.plan.points[1].settings["desirable_weight"] == 1.0
+        studies = plan_studies(file, {}, places)
+    assert studies[0].plan.points[1].settings["desirable_weight"] == 1.0
     with pytest.raises(StageError, match="has been fetched and changes what is planned") as caught:
-        check_still_planned(study, file, {}, places)
+        check_still_planned(studies, file, {}, places)
     assert "Run the same command again" in caught.value.remedy
-    check_still_planned(plan_study(file, {}, places), file, {}, places)
+    check_still_planned(plan_studies(file, {}, places), file, {}, places)
 
 
 def test_a_copy_of_a_plan_finds_its_own_runs(places: Places) -> None:
@@ -223,11 +225,69 @@ def test_a_plan_reads_back_and_its_digest_ignores_estimates(places: Places, tmp_
 def test_a_job_on_another_machine_keeps_the_device_that_was_planned(places: Places, tmp_path: Path) -> None:
     planned = plan(places, rows=PAIRS[:30]).model_copy(update={"device": "cuda"})
     with pytest.raises(StageError, match=r"plan\.json is not on this machine"):
-        planned_study(tmp_path / "study.yaml", {}, places)
+        planned_studies(tmp_path / "study.yaml", {}, places)
     planned.write(places.results / planned.study / "plan.json")
-    assert planned_study(tmp_path / "study.yaml", {}, places).plan == planned
+    assert [study.plan for study in planned_studies(tmp_path / "study.yaml", {}, places)] == [planned]
 
 
 def test_training_on_held_out_prompts_is_refused(places: Places) -> None:
     with pytest.raises(Exception, match="leak"):
         plan(places, rows=PAIRS)
+
+
+def several(places: Places, model: str, dataset: str, more: str = "") -> list[Study]:
+    """A study file that lists what it is about."""
+    plan(places, rows=PAIRS[:30])
+    file = places.models.parent / "several.yaml"
+    file.write_text(f"study: s\nmodel: {model}\ndataset: {dataset}\nmethods: {{dpo: }}\ndevice: cpu\n{more}")
+    return plan_studies(file, {}, places)
+
+
+def described(places: Places, name: str) -> str:
+    return f"{{name: {name}, path: {places.models.parent / 'model'}, model_type: llama, template: chatml}}"
+
+
+def test_every_model_on_every_data_set_is_a_study_of_its_own(places: Places) -> None:
+    models, rows = f"[{described(places, 'a')}, {described(places, 'b')}]", places.models.parent / "rows.jsonl"
+    studies = several(places, models, f"[emoji-en, {{name: my-rows, path: {rows}}}]")
+    names = ["s/a-on-emoji-en", "s/a-on-my-rows", "s/b-on-emoji-en", "s/b-on-my-rows"]
+    assert [study.plan.study for study in studies] == names
+    assert [study.config.dataset for study in studies][:2] == ["emoji-en", {"name": "my-rows", "path": str(rows)}]
+    assert len({point.id for study in studies for point in study.plan.points}) == 4 * 2
+    for study in studies:
+        study.plan.write(places.results / study.plan.study / "plan.json")
+    kept = planned_studies(places.models.parent / "several.yaml", {}, places)
+    assert [study.plan for study in kept] == [study.plan for study in studies]
+
+
+def test_a_list_of_one_has_its_folder_from_the_beginning(places: Places) -> None:
+    (study,) = several(places, described(places, "a"), "[emoji-en]")
+    assert study.plan.study == "s/a-on-emoji-en"
+    (alone,) = several(places, described(places, "a"), "emoji-en")
+    assert alone.plan.study == "s"
+    assert [point.id for point in alone.plan.points] == [point.id for point in study.plan.points]
+
+
+@pytest.mark.parametrize(
+    ("model", "dataset", "more", "message"),
+    [
+        ("[]", "emoji-en", "", r"several.yaml:2: model: "),
+        ("[{a}, {a}]", "emoji-en", "", r"several.yaml:2: model: a is listed twice"),
+        ("{a}", "[emoji-en, emoji-em]", "", r"several.yaml:3: dataset: no data set 'emoji-em'; did you mean"),
+        ("{a}", "[emoji-en, {{path: no-such.jsonl}}]", "", r"several.yaml:3: dataset: path: no such file"),
+        ("[{a}, {b}]", "emoji-en", "max_runs: 3\n", r"several.yaml:6: max_runs: the study has 4 runs"),
+    ],
+)
+def test_what_is_wrong_with_one_of_several_is_said_at_its_line(
+    places: Places, model: str, dataset: str, more: str, message: str
+) -> None:
+    models = model.format(a=described(places, "a"), b=described(places, "b")) if "{" in model else model
+    with pytest.raises(StudyError, match=message):
+        several(places, models, dataset.replace("{{", "{").replace("}}", "}"), more)
+
+
+def test_a_study_that_had_one_model_is_told_how_to_keep_its_runs(places: Places) -> None:
+    (alone,) = several(places, described(places, "a"), "emoji-en")
+    alone.plan.write(places.results / "s" / "plan.json")
+    with pytest.raises(StudyError, match=r"several.yaml:3: dataset: .* keep its runs by `mv .*s/a-on-emoji-en`"):
+        several(places, described(places, "a"), "[emoji-en]")

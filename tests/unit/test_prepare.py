@@ -429,7 +429,7 @@ def test_real_conversations_of_several_turns(tmp_path: Path, model: Path) -> Non
     assert max(len(row.messages) for row in pairs) > 5
 
 
-def plan_of(revision: str) -> Plan:
+def plan_of(revision: str, model: Path) -> Plan:
     """The least plan that names this data."""
     return Plan(
         study="tiny",
@@ -439,7 +439,7 @@ def plan_of(revision: str) -> Plan:
         smallest_effect=0.0,
         model=PlannedModel(
             name="m",
-            directory="m",
+            directory=str(model),
             model_type="llama",
             template="chatml",
             revision="r",
@@ -460,11 +460,11 @@ def plan_of(revision: str) -> Plan:
 
 
 def run_script(folder: Path, model: Path, spec: DatasetSpec, revision: str) -> subprocess.CompletedProcess[str]:
-    plan_of(revision).write(folder / "plan.json")
+    plan_of(revision, model).write(folder / "plan.json")
     return subprocess.run(
         [
             *(sys.executable, ROOT / "scripts" / "prepare.py", "--plan", folder / "plan.json"),
-            *("--dataset", json.dumps({"path": str(spec.path)}), "--model-directory", model),
+            *("--dataset", json.dumps({"path": str(spec.path)})),
             *("--max-length", "100", "--downloads", folder / "downloads", "--output", folder / "data"),
         ],
         capture_output=True,

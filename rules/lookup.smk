@@ -1,0 +1,83 @@
+# What rules look up about the study and the run they are asked for: inputs and parameters. Functions only.
+
+
+def planned(path):
+    """What a plan says, by attributes such as `plan.data.revision`: a function for a rule's params."""
+    value = attrgetter(path)
+    return lambda wildcards: value(STUDIES[wildcards.study])
+
+
+def data_files(wildcards):
+    """The user's own files; a data set that is fetched is pinned by its description."""
+    dataset = STUDIES[wildcards.study].dataset
+    return [os.path.relpath(path) for path in users_files(dataset)]
+
+
+def tasks(wildcards):
+    """The study's lm-eval tasks: files, and names that lm-eval knows."""
+    named = TASKS[wildcards.study]
+    return [os.path.relpath(t) if t.endswith(".yaml") else t for t in named]
+
+
+def task_yamls(wildcards):
+    """Those of the tasks that are files."""
+    return [task for task in tasks(wildcards) if task.endswith(".yaml")]
+
+
+def dataset_as_asked(wildcards):
+    """The study's `dataset:` as JSON."""
+    return json.dumps(STUDIES[wildcards.study].config.dataset)
+
+
+def documents(wildcards):
+    """Files whose documents the tasks measure."""
+    files = document_files(TASKS[wildcards.study], ROOT)
+    return [os.path.relpath(path) for path in files if path.is_file()]
+
+
+def weights(wildcards):
+    """How the methods weigh their kinds of rows, as JSON."""
+    points = STUDIES[wildcards.study].plan.points
+    return json.dumps(
+        [weight.model_dump() for weight in label_weights(points, SHARED.methods)]
+    )
+
+
+def training_rows(wildcards):
+    """The rows a method trains on: pairs, or the same answers labelled one by one."""
+    form = SHARED.methods[wildcards.trained.partition("-")[0]].data
+    return f"results/{wildcards.study}/data/{form}.jsonl"
+
+
+def training_gpus(wildcards):
+    """GPUs that a training asks for. Trainings that share one on this machine wait for their place on it themselves."""
+    if (
+        SHARED.jobs_per_gpu > 1 and workflow.local_exec
+    ):  # the latter is not known before rules are asked
+        return 0
+    plan = STUDIES[wildcards.study].plan
+    return GPUS * plan.gpus(f"{wildcards.trained}/seed-{wildcards.seed}")
+
+
+def gpu_job(wildcards):
+    """Whether a training counts as a GPU job here."""
+    return min(1, training_gpus(wildcards))
+
+
+def scores(wildcards):
+    """Those of every run of a study."""
+    runs = STUDIES[wildcards.study].plan.runs
+    return [f"results/{wildcards.study}/runs/{run.id}/scores.json" for run in runs]
+
+
+def plan_digest(wildcards):
+    """A hash of what is planned, but for the estimates."""
+    return STUDIES[wildcards.study].plan.digest()
+
+
+def adapter(wildcards):
+    """What there is to merge; the base arm has no adapter."""
+    if wildcards.point.startswith(f"{BASE}-"):
+        return []
+    run = f"{wildcards.point}/seed-{wildcards.seed}"
+    return f"results/{wildcards.study}/runs/{run}/train.json"

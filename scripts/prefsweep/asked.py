@@ -1,0 +1,105 @@
+"""What a study file asks for: itself, checked, and the models and data sets it names."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from prefsweep.dataset import DatasetSpec, SpecError, load_dataset_spec
+from prefsweep.methods import Method, load_methods
+from prefsweep.models import ModelSpec, load_model_spec
+from prefsweep.study import StudyConfig, load_study
+from prefsweep.study_problems import StudyError
+from prefsweep.yaml_file import Location, YamlError, load_yaml
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things are: the project's root, the fetched models and data sets, the results."""
+
+    root: Path
+    models: Path
+    downloads: Path
+    results: Path
+
+    @property
+    def methods(self) -> Path:
+        return self.root / "config" / "methods"
+
+    @property
+    def contaminations(self) -> Path:
+        return self.root / "config" / "contaminations" / "public.yaml"
+
+    @property
+    def tasks(self) -> Path:
+        return self.root / "config" / "tasks"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A study file and what it names."""
+
+    file: Path
+    config: StudyConfig
+    methods: dict[str, Method]
+    models: list[ModelSpec]
+    datasets: list[DatasetSpec]
+
+    @property
+    def several(self) -> bool:
+        """Whether the study lists its models or its data sets; then each pair of them has a folder of its own."""
+        return isinstance(self.config.model, list) or isinstance(self.config.dataset, list)
+
+    def about(self, model: ModelSpec, dataset: DatasetSpec) -> StudyConfig:
+        """The study of one of the models on one of the data sets; its name is its folder below `results/`."""
+        given = {}
+        for key, position in (("model", self.models.index(model)), ("dataset", self.datasets.index(dataset))):
+            value = getattr(self.config, key)
+            given[key] = value[position] if isinstance(value, list) else value
+        within = f"/{folder_name(model.name)}-on-{folder_name(dataset.name)}" if self.several else ""
+        return self.config.model_copy(update={**given, "study": f"{self.config.study}{within}"})
+
+
+def read_study_file(file: Path, overrides: dict[str, Any], places: Places) -> Asked:
+    """The study file and what it names. Raises ValueError that names file and line."""
+    methods = load_methods(places.methods)
+    config = load_study(file, overrides, methods)
+    known = places.root / "config"
+    models = _named(file, "model", config.model, lambda given: load_model_spec(given, known / "models"))
+    datasets = _named(
+        file, "dataset", config.dataset, lambda given: load_dataset_spec(given, known / "datasets", Path.cwd())
+    )
+    return Asked(file, config, methods, models, datasets)
+
+
+_Spec = TypeVar("_Spec", bound=ModelSpec | DatasetSpec)
+
+
+def _named(file: Path, key: str, given: Any, load: Callable[[Any], _Spec]) -> list[_Spec]:
+    """Load what a key of the study names, one or several; faults in the study's own text get its file and line."""
+    several = isinstance(given, list)
+    found: dict[str, _Spec] = {}
+    for index, one in enumerate(given if several else [given]):
+        place: Location = (key, index) if several else (key,)
+        try:
+            spec = load(one)
+            if folder_name(spec.name) in found:
+                raise SpecError((), f"{spec.name} is listed twice; remove one, or give one of them another `name:`")
+        except YamlError:
+            raise
+        except SpecError as fault:
+            raise _fault(file, (*place, *fault.location), key, str(fault)) from None
+        except ValueError as fault:
+            raise _fault(file, place, key, str(fault).removeprefix(f"{key}: ")) from None
+        found[folder_name(spec.name)] = spec
+    return list(found.values())
+
+
+def _fault(file: Path, location: Location, key: str, message: str) -> StudyError:
+    return StudyError([f"{file}:{load_yaml(file).line_of(location)}: {key}: {message}"])
+
+
+def folder_name(name: str) -> str:
+    """A model's or a data set's name as part of a path."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "unnamed"

@@ -50,7 +50,7 @@ class DatasetCounts(Record):
     @property
     def notices(self) -> list[str]:
         """What a reader of the plan should know about the rows."""
-        return [*self.explanations, *(f"{count:,} rows dropped: {reason}." for reason, count in self.dropped.items())]
+        return [f"{count:,} rows dropped: {reason}." for reason, count in self.dropped.items()]
 
 
 LARGE_BYTES = 50_000_000

@@ -16,11 +16,9 @@ from prefsweep.wording import joined
 def plan_notices(
     config: StudyConfig, points: list[Point], methods: dict[str, Method], counts: DatasetCounts | None
 ) -> list[str]:
-    """One seed, unequal budgets, values outside what was published, and what labelled rows leave out."""
+    """Unequal budgets, values outside what was published, and what labelled rows leave out."""
     trained = [point for point in points if point.method != BASE]
     notices = []
-    if len(config.seeds) == 1:
-        notices.append("One seed: results are about these checkpoints, not about the methods.")
     tried = Counter(point.method for point in trained)
     if len(set(tried.values())) > 1:
         budget = ", ".join(f"{name} {count}" for name, count in tried.items())
@@ -70,7 +68,7 @@ def _outside_lora_rates(method: Method, settings: dict[str, Any]) -> list[str]:
     rate, (low, high) = settings["learning_rate"], method.learning_rate.published
     if low <= rate <= high:
         return []
-    source = method.learning_rate.source.strip()
+    source = method.learning_rate.source.strip().removeprefix("LoRA: ")
     return [f"{method.method}: learning_rate {rate:g} is outside {low:g}–{high:g}, the range for a LoRA: {source}."]
 
 

@@ -106,6 +106,8 @@ class PlannedData(Record):
     rows: int | None
     heldout_rows: int | None
     """None until data from a hub has been fetched."""
+    formats: list[str] = Field([])
+    """What each file was read as."""
 
 
 class GenerateSettings(Record):
@@ -147,7 +149,7 @@ class Plan(Record):
     screening: list[Run] = Field([])
     """What decides which points are trained to the end: each rung of each point, with the first seed."""
     notices: list[str]
-    """What a reader should know before spending money: unequal budgets, one seed, values outside published ranges."""
+    """What a reader should know before spending money: unequal budgets, values outside published ranges."""
 
     def digest(self) -> str:
         """A hash of all but the estimates, which change as runs finish."""

@@ -100,8 +100,11 @@ def show(plan: Plan, console: Console) -> None:
         )
     rows = "unknown until fetched" if plan.data.rows is None else f"{plan.data.rows:,} rows"
     console.print(f"model {plan.model.name} ({plan.model.source}) · data {plan.data.name} ({rows})", highlight=False)
+    for line in plan.data.formats:
+        console.print(f"  [dim]{escape(line)}[/dim]", highlight=False)
     console.print(f"primary metric {plan.primary_metric} · smallest worthwhile effect {plan.smallest_effect:g}")
-    for notice in plan.notices:
+    one_seed = ["One seed: results are about these checkpoints, not about the methods."]
+    for notice in [*(one_seed if len(plan.seeds) == 1 else []), *plan.notices]:
         console.print(f"[yellow]note[/yellow] {escape(notice)}", highlight=False)
 
 

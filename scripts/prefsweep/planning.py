@@ -205,6 +205,7 @@ def _plan(asked: Asked, model: _CheckedModel, data: _CheckedData, device: Device
             synthetic=data.spec.synthetic,
             rows=counts.rows if counts else None,
             heldout_rows=counts.heldout_rows if counts else None,
+            formats=counts.explanations if counts else [],
         ),
         generate=generate,
         tasks=tasks,

@@ -82,8 +82,9 @@ def caveats(study: StudyResults, comparison: Comparison) -> list[str]:
     ]
     of_data = [notice for record in (study.audit, study.traits) if record for notice in record.notices]
     rule = unbeaten_rule(study.traits, comparison)
-    said = [*recommended, *hacked, *comparison.notices, *([rule] if rule else []), *study.plan.notices, *of_data]
-    return list(dict.fromkeys(str(text)[:1].upper() + str(text)[1:] for text in said))
+    clauses = [f"{text[:1].upper()}{text[1:]}." for text in recommended]
+    said = [*clauses, *hacked, *comparison.notices, *([rule] if rule else []), *study.plan.notices, *of_data]
+    return list(dict.fromkeys(map(str, said)))
 
 
 def _difference_tile(comparison: Comparison, primary: MetricComparison) -> dict[str, str]:

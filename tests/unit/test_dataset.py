@@ -245,7 +245,7 @@ def test_labels_of_one_kind_are_refused_over_all_files(tmp_path: Path) -> None:
     counts = check_dataset(spec, tmp_path)
     assert counts is not None
     assert counts.labels == {True: 2, False: 1}
-    assert counts.notices == [
+    assert counts.explanations == [
         "2 files from 0.jsonl on: read as ms-swift messages + label, 3 rows",
         "h.jsonl: read as ms-swift messages + rejected_response, 2 rows",
     ]

@@ -16,7 +16,7 @@ rule admit:
     log:
         "<study>/logs/admit-{next}.log",
     wildcard_constraints:
-        study=with_open_decisions(),
+        next=to_be_decided(),
     localrule: True
     message:
         "admit: which points go on, {wildcards.study} to {wildcards.next}"

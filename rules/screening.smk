@@ -27,13 +27,14 @@ def decisions_of(wildcards):
     return [f"results/{wildcards.study}/admission/{name}.json" for name in names]
 
 
-def with_open_decisions():
-    """A pattern of the studies that have decisions to make, each only before the names of those."""
+def to_be_decided():
+    """A pattern of the names of decisions that are open, each only below the study it is about."""
     patterns = ["(?!)"]
     for name, study in STUDIES.items():
         reopened = "|".join(open_decisions(PLACES.results / name, study.plan))
         if reopened:
-            patterns.append(rf"{re.escape(name)}(?=/admission/(?:{reopened})\.)")
+            folder = re.escape(f"results/{name}/admission/")
+            patterns.append(f"(?<={folder})(?:{reopened})")
     return "|".join(patterns)
 
 

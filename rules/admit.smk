@@ -10,11 +10,11 @@ rule admit:
         lock=lock("workflow"),
         scores=at_rung,
     output:
-        decision="<study>/admission/{next}.json",
+        decision="results/{study}/admission/{next}.json",
         # Never missing, or a decision made again would train anew what was kept before.
-        admitted=update("<study>/admission/{next}.txt"),
+        admitted=update("results/{study}/admission/{next}.txt"),
     log:
-        "<study>/logs/admit-{next}.log",
+        "results/{study}/logs/admit-{next}.log",
     wildcard_constraints:
         next=to_be_decided(),
     localrule: True

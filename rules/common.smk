@@ -87,11 +87,6 @@ SHARING = f" --together {SHARED.jobs_per_gpu}" if DEVICE == "cuda" else ""
 TRAIN_THREADS = min(workflow.cores, 4)
 
 
-pathvars:
-    study="results/{study}",
-    run="<study>/runs/{point}/seed-{seed}",
-
-
 # How many GPU jobs run at a time is one machine's limit; a cluster has its own. (A limit on `gpu` itself would also cut
 # down what a single job asks for.)
 resource_scopes:

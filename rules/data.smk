@@ -26,12 +26,12 @@ rule prepare:
         lock=lock("workflow"),
         files=data_files,
     output:
-        pairs="<study>/data/pairs.jsonl",
-        labelled="<study>/data/labelled.jsonl",
-        heldout="<study>/data/heldout.jsonl",
-        audit="<study>/data/data.json",
+        pairs="results/{study}/data/pairs.jsonl",
+        labelled="results/{study}/data/labelled.jsonl",
+        heldout="results/{study}/data/heldout.jsonl",
+        audit="results/{study}/data/data.json",
     log:
-        "<study>/logs/prepare.log",
+        "results/{study}/logs/prepare.log",
     localrule: True
     params:
         dataset=dataset_as_asked,
@@ -57,14 +57,14 @@ rule describe:
         tasks=task_yamls,
         documents=documents,
         lock=lock("workflow"),
-        audit="<study>/data/data.json",
-        pairs="<study>/data/pairs.jsonl",
-        labelled="<study>/data/labelled.jsonl",
-        heldout="<study>/data/heldout.jsonl",
+        audit="results/{study}/data/data.json",
+        pairs="results/{study}/data/pairs.jsonl",
+        labelled="results/{study}/data/labelled.jsonl",
+        heldout="results/{study}/data/heldout.jsonl",
     output:
-        "<study>/data/traits.json",
+        "results/{study}/data/traits.json",
     log:
-        "<study>/logs/describe.log",
+        "results/{study}/logs/describe.log",
     localrule: True
     params:
         directory=subpath(input.audit, parent=True),

@@ -10,16 +10,16 @@ rule measure:
         evaluate=code("evaluate.py"),
         tasks=task_yamls,
         locks=[lock("serve"), lock("evaluate")],
-        heldout="<study>/data/heldout.jsonl",
-        merged="<run>/merge.json",
+        heldout="results/{study}/data/heldout.jsonl",
+        merged="results/{study}/runs/{point}/seed-{seed}/merge.json",
     output:
-        generations="<run>/generations.jsonl",
-        throughput="<run>/throughput.json",
-        evaluation="<run>/evaluation.json",
+        generations="results/{study}/runs/{point}/seed-{seed}/generations.jsonl",
+        throughput="results/{study}/runs/{point}/seed-{seed}/throughput.json",
+        evaluation="results/{study}/runs/{point}/seed-{seed}/evaluation.json",
     log:
-        "<run>/logs/measure.log",
+        "results/{study}/runs/{point}/seed-{seed}/logs/measure.log",
     benchmark:
-        "<run>/logs/measure.jsonl"
+        "results/{study}/runs/{point}/seed-{seed}/logs/measure.jsonl"
     threads: workflow.cores if DEVICE == "cpu" else 4
     resources:
         gpu=SERVING_GPUS,

@@ -8,14 +8,14 @@ rule merge:
     input:
         code=code("merge.py"),
         lock=lock("train"),
-        heldout="<study>/data/heldout.jsonl",
+        heldout="results/{study}/data/heldout.jsonl",
         adapter=adapter,
     output:
-        "<run>/merge.json",
+        "results/{study}/runs/{point}/seed-{seed}/merge.json",
     log:
-        "<run>/logs/merge.log",
+        "results/{study}/runs/{point}/seed-{seed}/logs/merge.log",
     benchmark:
-        "<run>/logs/merge.jsonl"
+        "results/{study}/runs/{point}/seed-{seed}/logs/merge.jsonl"
     resources:
         gpu=SERVING_GPUS,
         gpu_jobs=GPUS,

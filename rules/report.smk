@@ -21,14 +21,14 @@ rule compare:
         lock=lock("workflow"),
         scores=scores,
         decisions=decisions_of,
-        traits="<study>/data/traits.json",
+        traits="results/{study}/data/traits.json",
     output:
-        page="<study>/report/index.html",
-        runs="<study>/report/runs.csv",
-        comparison="<study>/report/comparison.csv",
-        samples="<study>/report/samples.jsonl",
+        page="results/{study}/report/index.html",
+        runs="results/{study}/report/runs.csv",
+        comparison="results/{study}/report/comparison.csv",
+        samples="results/{study}/report/samples.jsonl",
     log:
-        "<study>/logs/compare.log",
+        "results/{study}/logs/compare.log",
     localrule: True
     params:
         plan=plan_digest,
@@ -46,11 +46,11 @@ rule attest:
     input:
         code=code("attest.py"),
         scores=scores,
-        page="<study>/report/index.html",
+        page="results/{study}/report/index.html",
     output:
-        "<study>/provenance.json",
+        "results/{study}/provenance.json",
     log:
-        "<study>/logs/attest.log",
+        "results/{study}/logs/attest.log",
     localrule: True
     message:
         "hash every record into provenance.json"

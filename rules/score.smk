@@ -8,13 +8,13 @@ rule score:
     input:
         code=code("score.py"),
         lock=lock("workflow"),
-        heldout="<study>/data/heldout.jsonl",
-        generations="<run>/generations.jsonl",
-        evaluation="<run>/evaluation.json",
+        heldout="results/{study}/data/heldout.jsonl",
+        generations="results/{study}/runs/{point}/seed-{seed}/generations.jsonl",
+        evaluation="results/{study}/runs/{point}/seed-{seed}/evaluation.json",
     output:
-        "<run>/scores.json",
+        "results/{study}/runs/{point}/seed-{seed}/scores.json",
     log:
-        "<run>/logs/score.log",
+        "results/{study}/runs/{point}/seed-{seed}/logs/score.log",
     localrule: True
     params:
         skip=unless_empty("generations"),

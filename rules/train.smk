@@ -12,14 +12,14 @@ rule train:
         decided=ancient(decided),
         method=lambda wildcards: f"{METHODS}/{wildcards.trained.partition('-')[0]}.yaml",
         rows=training_rows,
-        heldout="<study>/data/heldout.jsonl",
+        heldout="results/{study}/data/heldout.jsonl",
     output:
-        manifest="<study>/runs/{trained}/seed-{seed}/train.json",
-        circumstances="<study>/runs/{trained}/seed-{seed}/run.json",
+        manifest="results/{study}/runs/{trained}/seed-{seed}/train.json",
+        circumstances="results/{study}/runs/{trained}/seed-{seed}/run.json",
     log:
-        "<study>/runs/{trained}/seed-{seed}/logs/train.log",
+        "results/{study}/runs/{trained}/seed-{seed}/logs/train.log",
     benchmark:
-        "<study>/runs/{trained}/seed-{seed}/logs/train.jsonl"
+        "results/{study}/runs/{trained}/seed-{seed}/logs/train.jsonl"
     threads: TRAIN_THREADS
     resources:
         gpu=training_gpus,

@@ -59,6 +59,7 @@ class Project:
         """Rule → number of jobs that would run now, `all` left out."""
         output = self.snakemake("--dry-run", *arguments).stdout
         assert "Building DAG of jobs" in output, output
+        assert "Exception" not in output, output  # which Snakemake swallows where another rule makes the file
         _, _, table = output.partition("Job stats:")
         rows = [line.split() for line in table.partition("total")[0].splitlines()]
         counted = {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}

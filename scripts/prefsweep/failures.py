@@ -82,8 +82,10 @@ def classify(error: BaseException) -> tuple[FailureClass, str]:
     return failure, _REMEDIES[failure]
 
 
-def silent_death(path: Path) -> Failure:
+def silent_death(path: Path, study: str) -> Failure:
     """The failure of a stage whose `running-<stage>.json` nobody holds: what is known of a process that said nothing.
+
+    `study` is the study's folder below `results/`: a cluster's logs are named after it and the run.
 
     Raises ValueError when the file is not one of ours.
     """
@@ -97,8 +99,8 @@ def silent_death(path: Path) -> Failure:
     elif dead.host_restarted():
         message += "; the machine has been started again since"
     elif dead.slurm_job:
-        run = dead.run.replace("/seed-", "_").replace("/", "_")
-        log = f"results/slurm-logs/rule_{dead.stage}/{run}/{dead.slurm_job}.log"
+        named = f"{study}_{dead.run.replace('/seed-', '_')}".replace("/", "_")
+        log = f"results/slurm-logs/rule_{dead.stage}/{named}/{dead.slurm_job}.log"
         remedy = f"{log} says why: raise mem_mb or runtime in the profile if it was a limit, then run the same command."
     return Failure(
         run=dead.run,

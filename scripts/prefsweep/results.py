@@ -182,7 +182,9 @@ def _read_run(directory: Path, plan: Plan, run: Run, *, stopped: bool) -> RunRes
     failures = {path.stem.partition("-")[2]: read(path.name, Failure.read) for path in folder.glob("failure-*.json")}
     for path in folder.glob("running-*.json"):
         if not is_held(path):
-            failures.setdefault(path.stem.partition("-")[2], read(path.name, silent_death))
+            failures.setdefault(
+                path.stem.partition("-")[2], read(path.name, lambda file: silent_death(file, plan.study))
+            )
     return RunResults(
         run=run,
         point=plan.point_of(run.id),

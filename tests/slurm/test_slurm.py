@@ -19,11 +19,11 @@ def test_a_study_runs_on_gpus_that_the_submitting_machine_lacks(site: Site) -> N
     assert status == 1, output
     assert site.statuses() == {"base": "finished", "dpo": "finished", "kto": "failed"}, output
     failed = [job for job in site.jobs() if job["JobState"] == "FAILED"]
-    assert [job["Comment"].rpartition("-")[0] for job in failed] == ["rule_train_wildcards_kto"]
+    assert [job["Comment"].rpartition("-")[0] for job in failed] == ["rule_train_wildcards_tiny_kto"]
     assert failed[0]["StdOut"] in output
     assert NOT_SACCT in output
     assert failed[0]["StdOut"] in [str(log) for log in site.logs("train")]
-    first = [job for job in site.jobs() if "train" in job["Comment"] or "merge_wildcards_base" in job["Comment"]]
+    first = [job for job in site.jobs() if "train" in job["Comment"] or "merge_wildcards_tiny_base" in job["Comment"]]
     assert len(first) == 3
     assert max(job["StartTime"] for job in first) < min(job["EndTime"] for job in first), "one GPU for all nodes"
 
@@ -32,7 +32,7 @@ def test_a_study_runs_on_gpus_that_the_submitting_machine_lacks(site: Site) -> N
     assert set(site.statuses().values()) == {"finished"}
     jobs = site.jobs()
     assert Counter(job["Comment"].split("_")[1] for job in jobs) == {"train": 3, "merge": 3, "measure": 3}
-    (on_two,) = [job for job in jobs if "train_wildcards_dpo" in job["Comment"]]
+    (on_two,) = [job for job in jobs if "train_wildcards_tiny_dpo" in job["Comment"]]
     assert (on_two["TresPerJob"], on_two["NumNodes"]) == ("gres:gpu:2", "1")
     assert {job["TresPerJob"] for job in jobs if job is not on_two} == {"gres:gpu:1"}
     assert {job["Partition"] for job in jobs} == {"accelerated"}
@@ -62,7 +62,7 @@ def test_limits_of_time_and_memory_are_failures_with_their_reason(accounted_site
     failures = site.failures()
     assert failures["dpo"] == ("train", "timeout", "Slurm ended the job at its time limit")
     stage, failure, message = failures["kto"]
-    (killed,) = [job for job in site.jobs() if "train_wildcards_kto" in job["Comment"]]
+    (killed,) = [job for job in site.jobs() if "train_wildcards_tiny_kto" in job["Comment"]]
     assert (stage, failure) == ("train", "killed")
     assert message.endswith(f"Slurm job {killed['JobId']})")
     assert "exceeded memory limit" in Path(killed["StdOut"]).read_text()

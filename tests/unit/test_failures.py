@@ -144,13 +144,13 @@ def test_what_is_known_of_a_stage_that_was_killed(tmp_path: Path, monkeypatch: p
     with recorded("dpo-1/seed-0", "train", tmp_path):
         left = (tmp_path / "running-train.json").read_text()
     (tmp_path / "running-train.json").write_text(left)
-    death = silent_death(tmp_path / "running-train.json")
+    death = silent_death(tmp_path / "running-train.json", "several/a-on-b")
     assert (death.run, death.stage, death.failure) == ("dpo-1/seed-0", "train", "killed")
     assert death.message.startswith(
         f"killed without a word on {os.uname().nodename} (process {os.getpid()}, started 20"
     )
     assert death.message.endswith("UTC, Slurm job 7)")
-    assert death.remedy.startswith("results/slurm-logs/rule_train/dpo-1_0/7.log says why: ")
+    assert death.remedy.startswith("results/slurm-logs/rule_train/several_a-on-b_dpo-1_0/7.log says why: ")
     assert death.last_lines == [f"step {step}" for step in range(19_988, 20_000)]
 
 
@@ -160,11 +160,11 @@ def test_a_killed_stage_says_what_the_machine_knows(tmp_path: Path, monkeypatch:
         stage = Running.read(tmp_path / "running-train.json")
     file = tmp_path / "running-train.json"
     stage.write(file)
-    assert silent_death(file).message.endswith("UTC)")
-    assert silent_death(file).last_lines == []
+    assert silent_death(file, "tiny").message.endswith("UTC)")
+    assert silent_death(file, "tiny").last_lines == []
     stage.model_copy(update={"oom_kills": -1}).write(file)
-    assert silent_death(file).failure == "oom"
-    assert "memory" in silent_death(file).remedy
+    assert silent_death(file, "tiny").failure == "oom"
+    assert "memory" in silent_death(file, "tiny").remedy
     stage.model_copy(update={"boot": "an earlier one"}).write(file)
-    assert silent_death(file).failure == "killed"
-    assert silent_death(file).message.endswith("the machine has been started again since")
+    assert silent_death(file, "tiny").failure == "killed"
+    assert silent_death(file, "tiny").message.endswith("the machine has been started again since")

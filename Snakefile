@@ -29,8 +29,8 @@ rule all:
     input:
         expand("results/{study}/report/index.html", study=STUDIES),
         expand("results/{study}/provenance.json", study=STUDIES),
-        OVERVIEW,
+        OVERVIEW_PAGE,
 
 
 onerror:
-    shell(PARTIAL_REPORT)
+    report_what_exists()

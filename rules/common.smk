@@ -12,7 +12,7 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from prefsweep.admission import is_finished, was_screened
-from prefsweep.asked import Places
+from prefsweep.asked import Places, overview_folder
 from prefsweep.balance import label_weights
 from prefsweep.benchmarks import check_benchmarks, document_files
 from prefsweep.code import imported_modules
@@ -57,9 +57,9 @@ def refuse(error):
 try:
     # A job that a cluster started reads the plan it belongs to: only the process that submits it decides and checks.
     studies = plan_studies if workflow.is_main_process else planned_studies
-    found = studies(Path(STUDY_FILE), json.loads(OVERRIDES), PLACES)
+    asked = studies(Path(STUDY_FILE), json.loads(OVERRIDES), PLACES)
     # One, or of several models or data sets one each, by its folder below results/: what rules call {study}.
-    STUDIES = {study.plan.study: study for study in found}
+    STUDIES = {study.plan.study: study for study in asked}
     TASKS = {
         name: task_files(study.plan.tasks, PLACES.tasks)
         for name, study in STUDIES.items()
@@ -71,15 +71,13 @@ if workflow.is_main_process:
     for name, study in STUDIES.items():
         reopen(PLACES.results / name, study.plan)
 # What all of them share: they differ in model and data alone.
-SHARED = found[0]
+SHARED = next(iter(STUDIES.values()))
 DEVICE = SHARED.plan.device
 GENERATE = SHARED.plan.generate
-DIRECTORIES = [f"results/{name}" for name in STUDIES]
-# Of several studies, the folder above theirs.
-FAMILY = os.path.commonpath(DIRECTORIES)
-OVERVIEW = [f"{FAMILY}/report/index.html"] if len(STUDIES) > 1 else []
-OVERVIEW_FOLDER = f" --overview {FAMILY}/report" if OVERVIEW else ""
-PLANS = [f"{directory}/plan.json" for directory in DIRECTORIES]
+DIRECTORIES = [PLACES.results / name for name in STUDIES]
+OVERVIEW = overview_folder(DIRECTORIES)
+OVERVIEW_PAGE = [OVERVIEW / "index.html"] if OVERVIEW else []
+PLANS = [directory / "plan.json" for directory in DIRECTORIES]
 METHODS = os.path.relpath(PLACES.methods)
 GPUS = 1 if DEVICE == "cuda" else 0
 SERVING_GPUS = GPUS * GENERATE.tensor_parallel
@@ -134,13 +132,13 @@ def preflight(rule_names):
         study.plan.write(PLACES.results / name / "plan.json")
     if needed:
         ensure(sorted(needed | {"train"}), DEVICE)
-        for study in {study.model.folder: study for study in found}.values():
-            fetch_model(study.model)
-        for study in found:
+        for model in {study.model.folder: study.model for study in asked}.values():
+            fetch_model(model)
+        for study in asked:
             local_files(study.dataset, PLACES.downloads)
-        if any(study.plan.data.rows is None for study in found):
+        if any(study.plan.data.rows is None for study in asked):
             overrides = json.loads(OVERRIDES)
-            check_still_planned(found, Path(STUDY_FILE), overrides, PLACES)
+            check_still_planned(asked, Path(STUDY_FILE), overrides, PLACES)
         for name, study in STUDIES.items():
             check_benchmarks(study.dataset, PLACES.downloads, TASKS[name], ROOT)
 

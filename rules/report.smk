@@ -2,11 +2,14 @@
 # In:      every run's records
 # Out:     report/{index.html,runs.csv,comparison.csv,samples.jsonl}; provenance.json
 
+TEMPLATES = sorted(
+    os.path.relpath(path) for path in (ROOT / "scripts/prefsweep/templates").iterdir()
+)
+
 # Also run when something failed: the report lists failed runs, it never waits for them.
 PARTIAL_REPORT = (
     f"{sys.executable} {os.path.relpath(ROOT / 'scripts' / 'partial.py')}"
-    f" --study-directories {shlex.join(DIRECTORIES)}"
-    f"{OVERVIEW_FOLDER}"
+    f" --study-directories {shlex.join(map(str, DIRECTORIES))}"
 )
 
 
@@ -14,10 +17,7 @@ rule compare:
     """Paired statistics, verdicts, tables, the page."""
     input:
         code=code("compare.py"),
-        templates=sorted(
-            os.path.relpath(path)
-            for path in (ROOT / "scripts/prefsweep/templates").iterdir()
-        ),
+        templates=TEMPLATES,
         lock=lock("workflow"),
         scores=scores,
         decisions=decisions_of,
@@ -65,13 +65,13 @@ if OVERVIEW:
         """The comparisons of several models or data sets side by side."""
         input:
             code=code("overview.py"),
-            template=os.path.relpath(ROOT / "scripts/prefsweep/templates/overview.html"),
+            templates=TEMPLATES,
             comparisons=expand("results/{study}/report/comparison.csv", study=STUDIES),
         output:
-            page=f"{FAMILY}/report/index.html",
-            table=f"{FAMILY}/report/overview.csv",
+            page=OVERVIEW / "index.html",
+            table=OVERVIEW / "overview.csv",
         log:
-            f"{FAMILY}/logs/overview.log",
+            OVERVIEW.with_name("logs") / "overview.log",
         localrule: True
         params:
             directory=subpath(output.page, parent=True),
@@ -100,7 +100,7 @@ rule verify:
         code=code("verify.py"),
     localrule: True
     shell:
-        "{sys.executable:q} {input.code[0]:q} --study-directories {DIRECTORIES:q}{OVERVIEW_FOLDER}"
+        "{sys.executable:q} {input.code[0]:q} --study-directories {DIRECTORIES:q}"
 
 
 rule tidy:

@@ -9,28 +9,27 @@ import subprocess
 import sys
 from pathlib import Path
 
+from prefsweep.asked import overview_folder
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study-directories", type=Path, nargs="+", required=True, help="results/<study>")
-    parser.add_argument("--overview", type=Path, help="results/<study>/report, of several studies of one file")
-    options = parser.parse_args()
-    outcomes = [reported(directory) for directory in options.study_directories]
-    if options.overview:
-        given = ["--study-directories", *map(str, options.study_directories), "--output", str(options.overview)]
-        outcomes.append(call("overview.py", *given))
+    directories = parser.parse_args().study_directories
+    outcomes = [reported(directory) for directory in directories]
+    if overview := overview_folder(directories):
+        outcomes.append(call("overview.py", "--study-directories", *directories, "--output", overview))
     return max(outcomes)
 
 
 def reported(directory: Path) -> int:
     """Report one study; its trouble is not the others'."""
     (directory / "provenance.json").unlink(missing_ok=True)
-    given = ["--study-directory", str(directory), "--output", str(directory / "report")]
-    return call("compare.py", "--partial", *given)
+    return call("compare.py", "--partial", "--study-directory", directory, "--output", directory / "report")
 
 
-def call(script: str, *arguments: str) -> int:
-    return subprocess.run([sys.executable, str(Path(__file__).with_name(script)), *arguments], check=False).returncode
+def call(script: str, *arguments: str | Path) -> int:
+    return subprocess.run([sys.executable, Path(__file__).with_name(script), *arguments], check=False).returncode
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from prefsweep.asked import overview_folder
 from prefsweep.plan import Plan
 from prefsweep.provenance import artefacts
 from prefsweep.records.base import read_document
@@ -14,29 +15,27 @@ from prefsweep.records.base import read_document
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study-directories", type=Path, nargs="+", required=True, help="results/<study>")
-    parser.add_argument("--overview", type=Path, help="results/<study>/report, of several studies of one file")
-    options = parser.parse_args()
-    outcomes = [verified(directory) for directory in options.study_directories]
-    if options.overview:
-        outcomes.append(overview_verified(options.overview, options.study_directories))
+    directories = parser.parse_args().study_directories
+    outcomes = [verified(directory) for directory in directories]
+    overview = overview_folder(directories)
+    if overview and all(map(has_finished, directories)):
+        outcomes.append(told(overview, underived(overview, "overview.py", "--study-directories", *directories)))
     return max(outcomes)
+
+
+def has_finished(directory: Path) -> bool:
+    return (directory / "provenance.json").exists()
 
 
 def verified(directory: Path) -> int:
     """Check one study and say what was found; 1 if anything is not as it was."""
-    if not (directory / "provenance.json").exists():
+    if not has_finished(directory):
         print(
             f"{directory} has no provenance.json: the study has not finished; run snakemake first",
             file=sys.stderr,
         )
         return 1
     return told(directory, [*changed_files(directory), *underived_files(directory)])
-
-
-def overview_verified(report: Path, study_directories: list[Path]) -> int:
-    """Check that the overview follows from the studies' comparisons."""
-    given = ["--study-directories", *map(str, study_directories)]
-    return told(report, underived(report, "overview.py", given))
 
 
 def told(directory: Path, problems: list[str]) -> int:
@@ -64,13 +63,13 @@ def state(name: str, recorded: dict[str, str], found: dict[str, str]) -> str:
 
 def underived_files(directory: Path) -> list[str]:
     """Report files that the records no longer give."""
-    return underived(directory / "report", "compare.py", ["--study-directory", str(directory)])
+    return underived(directory / "report", "compare.py", "--study-directory", directory)
 
 
-def underived(report: Path, script: str, arguments: list[str]) -> list[str]:
+def underived(report: Path, script: str, *arguments: str | Path) -> list[str]:
     """Files of a report folder that differ from what its script writes now."""
     with tempfile.TemporaryDirectory() as scratch:
-        command = [sys.executable, str(Path(__file__).with_name(script)), *arguments, "--output", scratch]
+        command = [sys.executable, Path(__file__).with_name(script), *arguments, "--output", scratch]
         subprocess.run(command, check=True)
         return [
             f"report/{path.name}: does not follow from the records"

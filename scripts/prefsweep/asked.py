@@ -1,7 +1,7 @@
 """What a study file asks for: itself, checked, and the models and data sets it names."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -98,6 +98,11 @@ def _named(file: Path, key: str, given: Any, load: Callable[[Any], _Spec]) -> li
 
 def _fault(file: Path, location: Location, key: str, message: str) -> StudyError:
     return StudyError([f"{file}:{load_yaml(file).line_of(location)}: {key}: {message}"])
+
+
+def overview_folder(study_directories: Sequence[Path]) -> Path | None:
+    """The report folder above the studies of one file; None of one study, whose own report is all there is."""
+    return study_directories[0].parent / "report" if len(study_directories) > 1 else None
 
 
 def folder_name(name: str) -> str:

@@ -14,7 +14,7 @@ import pandas as pd
 from prefsweep.files import write_text
 from prefsweep.leaderboard import title_of
 from prefsweep.plan import BASE, Plan
-from prefsweep.rendering import environment, marks, source
+from prefsweep.rendering import page
 from prefsweep.spreadsheet import csv_text
 from prefsweep.wording import signed, value_text
 
@@ -56,6 +56,11 @@ class Compared:
         return f"{row['label']}: {row['reason']}"
 
     @property
+    def runs(self) -> str:
+        """How much of it is in: `5 of 6`."""
+        return f"{self.points['seeds_finished'].sum()} of {self.points['seeds_planned'].sum()}"
+
+    @property
     def base(self) -> str:
         """The base's own value of the primary metric."""
         row = self.points[self.points["method"] == BASE].iloc[0]
@@ -85,19 +90,14 @@ def render_overview(studies: Sequence[Compared]) -> str:
     methods = list(dict.fromkeys(method for study in studies for method in study.best))
     scale = _scale(row for study in studies for row in study.best.values())
     first = studies[0].plan
-    return (
-        environment()
-        .get_template("overview.html")
-        .render(
-            study=first.study.partition("/")[0],
-            metric=title_of(first.primary_metric),
-            methods=methods,
-            marks=marks([BASE, *methods]),
-            width=WIDTH,
-            zero=scale(0.0),
-            rows=[_row(study, methods, scale) for study in studies],
-            css=source("report.css"),
-        )
+    return page(
+        "overview.html",
+        first.study.partition("/")[0],
+        methods,
+        metric=title_of(first.primary_metric),
+        width=WIDTH,
+        zero=scale(0.0),
+        rows=[_row(study, methods, scale) for study in studies],
     )
 
 
@@ -107,6 +107,7 @@ def _row(study: Compared, methods: Sequence[str], scale: "_Scale") -> dict[str, 
         "data": study.plan.data.name,
         "page": f"../{study.folder}/report/index.html",
         "answer": study.answer,
+        "runs": study.runs,
         "base": study.base,
         "cells": [_cell(study.best[method], scale) if method in study.best else None for method in methods],
     }

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from prefsweep import account, charts, curves, leaderboard, summary
 from prefsweep.alarms import alarms
 from prefsweep.answers import side_by_side
@@ -20,7 +18,7 @@ from prefsweep.data_section import data_section
 from prefsweep.files import write_text
 from prefsweep.palette import method_colours
 from prefsweep.plan import BASE
-from prefsweep.rendering import bundle, digest, draw, drawn, environment, marks, source
+from prefsweep.rendering import bundle, draw, drawn, page, source
 from prefsweep.results import StudyResults
 from prefsweep.screening_section import screening_figure, screening_section
 from prefsweep.table import Row, point_rows
@@ -41,15 +39,8 @@ def render_page(study: StudyResults, comparison: Comparison, *, partial: bool = 
     colours = method_colours(point.method for point in study.plan.points)
     context = _content(study, comparison, rows, partial=partial)
     context["panels"] = _panels(study, comparison, rows, colours)
-    context["marks"] = marks(colours)
     context["sections"] = _sections(context)
-    template = environment().get_template("report.html")
-    return template.render(
-        **context,
-        **{name: Markup(text) for name, text in scripts.items()},
-        css=Markup(source("report.css")),
-        script_hashes=" ".join(f"'sha256-{digest(text)}'" for text in scripts.values()),
-    )
+    return page("report.html", study.plan.study, colours, scripts, **context)
 
 
 def _content(study: StudyResults, comparison: Comparison, rows: Mapping[str, Row], *, partial: bool) -> dict[str, Any]:

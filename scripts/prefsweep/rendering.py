@@ -4,7 +4,7 @@ import base64
 import hashlib
 import math
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -64,9 +64,25 @@ def _finalize(value: Any) -> Any:
     return visible(value) if isinstance(value, str) else value
 
 
+def page(
+    template: str, name: str, methods: Iterable[str], scripts: Mapping[str, str] | None = None, **context: Any
+) -> str:
+    """A page's HTML: a template that extends `frame.html`. Its policy lets `scripts` run and no others.
+
+    `name` is the study's; `methods` are those whose marks the page shows.
+    """
+    trusted = {key: Markup(text) for key, text in (scripts or {}).items()}
+    hashes = " ".join(f"'sha256-{_digest(text)}'" for text in trusted.values())
+    css = Markup(source("report.css"))
+    return (
+        _environment()
+        .get_template(template)
+        .render(context | trusted, name=name, marks=_marks(methods), css=css, script_hashes=hashes)
+    )
+
+
 @cache
-def environment() -> Environment:
-    """The templates, in which every text is escaped and nothing hides."""
+def _environment() -> Environment:
     return Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -82,7 +98,7 @@ def drawn(figures: Iterable[Figure]) -> list[dict[str, Any]]:
     return [draw(figure) for figure in figures]
 
 
-def marks(methods: Iterable[str]) -> dict[str, dict[str, str]]:
+def _marks(methods: Iterable[str]) -> dict[str, dict[str, str]]:
     """Each method's colours, on the light and the dark page, and its symbol."""
     colours = method_colours(methods)
     return {
@@ -125,6 +141,5 @@ def _in_script(text: str) -> str:
     return text
 
 
-def digest(text: str) -> str:
-    """What a page's policy names a script by."""
+def _digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

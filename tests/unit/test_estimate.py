@@ -150,7 +150,7 @@ def test_runs_of_the_same_model_and_device_are_found(tmp_path: Path) -> None:
     write_run(tmp_path, "dpo", cpu)
     write_run(tmp_path, "orpo", {"vllm": "0.32.0"})
     write_run(tmp_path, "simpo", cpu, model="another")
-    write_run(tmp_path, BASE, cpu)
+    write_run(tmp_path / "several", BASE, cpu)
     (write_run(tmp_path, "cpo", cpu) / "merge.json").unlink()
     assert Experience.below(tmp_path, "tiny", "cpu").nearest("dpo", point("dpo").settings) == [finished("dpo")]
     assert [run.method for run in Experience.below(tmp_path, "tiny", "cpu").runs] == [BASE, "dpo"]

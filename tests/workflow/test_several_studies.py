@@ -93,8 +93,11 @@ def test_verify_looks_at_all_of_them_and_at_the_overview(pairs: Project) -> None
     kept = overview.read_bytes()
     overview.write_bytes(kept.replace(b"dpo", b"cpo", 1))
     outcome = pairs.snakemake("verify")
+    found = overview.read_bytes()
     overview.write_bytes(kept)
     assert outcome.returncode != 0
+    assert found != kept, "verify mended what it was to report"
+    assert pairs.snakemake("verify").returncode == 0, "verify removed what attests to the study"
     assert "overview.csv: does not follow" in outcome.stdout
 
 

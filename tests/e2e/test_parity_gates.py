@@ -1,6 +1,5 @@
 """Models that are not what was trained, planted where the real engines meet them: each is found out in time."""
 
-import json
 import os
 import shutil
 import signal
@@ -77,12 +76,12 @@ def command(study: FinishedStudy, stage: str, method: str, run: Path) -> list[st
     project = study.directory.parents[1]
     arguments = ["--plan", str(study.directory / "plan.json"), "--run", f"{folder.parent.name}/{folder.name}"]
     arguments += ["--data", str(study.directory / "data"), "--output", str(run)]
+    scripts = project / "scripts"
     if stage == "merge":
-        model = json.loads((folder / "settings.json").read_text())["model"]
-        return [str(python_of("train", "cpu")), str(ROOT / "scripts" / "merge.py"), *arguments, "--model", model]
-    evaluate = [str(python_of("evaluate", "cpu")), str(ROOT / "scripts" / "evaluate.py")]
+        return [str(python_of("train", "cpu")), str(scripts / "merge.py"), *arguments]
+    evaluate = [str(python_of("evaluate", "cpu")), str(scripts / "evaluate.py")]
     arguments += ["--tasks", str(project / "config" / "tasks"), "--evaluate", *evaluate]
-    return [str(python_of("serve", "cpu")), str(ROOT / "scripts" / "measure.py"), *arguments]
+    return [str(python_of("serve", "cpu")), str(scripts / "measure.py"), *arguments]
 
 
 def failed(study: FinishedStudy, stage: str, method: str, run: Path) -> Failure:

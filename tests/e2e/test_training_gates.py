@@ -168,18 +168,20 @@ def test_kto_estimates_a_kl_at_each_step(trainings: dict[str, Outcome]) -> None:
     assert all(step.kl is not None and math.isfinite(step.kl) for step in history)
 
 
-def stage_failure(study: FinishedStudy, folder: Path, plan: Path, model: Path) -> Failure:
-    """What scripts/train.py leaves of the DPO run of this plan on this model, which must fail."""
-    (run,) = (one.id for one in Plan.read(plan).runs if one.id.startswith("dpo-"))
-    command = [str(python_of("train", "cpu")), str(ROOT / "scripts" / "train.py"), "--plan", str(plan), "--run", run]
-    command += ["--trainer", str(ROOT / "scripts" / "fit.py"), "--threads", "2"]
-    command += ["--method", str(ROOT / "config" / "methods" / "dpo.yaml"), "--model", str(model)]
-    command += ["--data", str(study.directory / "data"), "--output", str(folder)]
+def stage_failure(study: FinishedStudy, folder: Path, plan: Plan) -> Failure:
+    """What the study's scripts/train.py leaves in `folder/run` of the DPO run of this plan, which must fail."""
+    (run,) = (one.id for one in plan.runs if one.id.startswith("dpo-"))
+    plan.write(folder / "plan.json")
+    project = study.directory.parents[1]
+    command = [str(python_of("train", "cpu")), str(project / "scripts" / "train.py"), "--run", run]
+    command += ["--plan", str(folder / "plan.json"), "--trainer", str(project / "scripts" / "fit.py"), "--threads", "2"]
+    command += ["--method", str(project / "config" / "methods" / "dpo.yaml")]
+    command += ["--data", str(study.directory / "data"), "--output", str(folder / "run")]
     outcome = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert outcome.returncode == 1, outcome.stdout[-4000:]
-    assert not (folder / "train.json").exists()
-    assert not (folder / "adapter").exists()
-    return Failure.read(folder / "failure-train.json")
+    assert not (folder / "run" / "train.json").exists()
+    assert not (folder / "run" / "adapter").exists()
+    return Failure.read(folder / "run" / "failure-train.json")
 
 
 def test_a_weight_that_is_not_a_number_fails_the_run_in_its_first_step(
@@ -191,15 +193,16 @@ def test_a_weight_that_is_not_a_number_fails_the_run_in_its_first_step(
         "found['model.norm.weight'][0] = float('nan'); save_file(found, path, metadata={'format': 'pt'})"
     )
     subprocess.run([str(python_of("train", "cpu")), "-c", poison, str(model / "model.safetensors")], check=True)
-    failure = stage_failure(study, tmp_path / "run", study.directory / "plan.json", model)
+    plan = Plan.read(study.directory / "plan.json")
+    poisoned = plan.model.model_copy(update={"directory": str(model)})
+    failure = stage_failure(study, tmp_path, plan.model_copy(update={"model": poisoned}))
     assert (failure.failure, failure.message) == ("nan", "step 1: the loss is nan")
 
 
-def test_a_run_without_effect_fails(tiny: RealProject, study: FinishedStudy, tmp_path: Path) -> None:
+def test_a_run_without_effect_fails(study: FinishedStudy, tmp_path: Path) -> None:
     plan = Plan.read(study.directory / "plan.json")
     points = [
         point.model_copy(update={"settings": point.settings | {"learning_rate": 1e-300}}) for point in plan.points
     ]
-    plan.model_copy(update={"points": points}).write(tmp_path / "plan.json")
-    failure = stage_failure(study, tmp_path / "run", tmp_path / "plan.json", tiny.directory / "model")
+    failure = stage_failure(study, tmp_path, plan.model_copy(update={"points": points}))
     assert (failure.failure, failure.message) == ("no_effect", "every LoRA B matrix is zero after training")

@@ -4,17 +4,16 @@ import argparse
 from pathlib import Path
 
 from prefsweep.failures import StageError, recorded
-from prefsweep.files import read_jsonl
 from prefsweep.metrics import score_run
 from prefsweep.prepared import heldout_prompts
-from prefsweep.records.measure import Evaluation, Generation
+from prefsweep.records.measure import Evaluation, read_generations
 
 
 def main() -> None:
     arguments = _parse()
     with recorded(arguments.run, "score", arguments.output.parent):
         prompts = heldout_prompts(arguments.heldout.parent, arguments.run)
-        generations = [Generation.model_validate(row) for row in read_jsonl(arguments.generations)]
+        generations = list(read_generations(arguments.generations))
         evaluation = Evaluation.read(arguments.evaluation)
         if evaluation.run != arguments.run:
             raise StageError("score", f"{arguments.evaluation} belongs to {evaluation.run}, not to {arguments.run}")

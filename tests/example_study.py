@@ -51,6 +51,13 @@ _STRENGTH = {BASE: 0.0, "dpo": 0.9, "orpo": 0.35, "simpo": 1.1, "kto": 0.6, "cpo
 _EMOJI = {BASE: 0, "dpo": 2, "orpo": 3, "simpo": 2, "kto": 1, "cpo": 6}
 _VERSIONS = {"python": "3.11.2", "torch": "2.13.0", "ms-swift": "4.6.0", "vllm": "0.32.0"}
 _HASH = "0123456789abcdef" * 4
+_SENTENCES = (
+    "Give it bright light.",
+    "Water it when the soil feels dry.",
+    "Pinch the tips to branch it.",
+    "Turn the pot once a week.",
+    "Keep it away from cold draughts.",
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,8 @@ class Shape:
     """Methods whose runs failed while training."""
     unfinished: tuple[str, ...] = ()
     """Methods (or base) whose runs have left nothing yet."""
+    sentences: tuple[str, ...] = _SENTENCES
+    """Every answer is two to five of them."""
     text: Callable[[str], str] = field(default=lambda text: text)
     """Applied to every piece of free text: prompts, answers, labels, names and messages."""
 
@@ -310,10 +319,8 @@ def throughput(run: Run, chance: random.Random) -> Throughput:
 
 
 def generation(prompt: HeldOutPrompt, method: str, chance: random.Random, shape: Shape) -> Generation:
-    sentences = ["Give it bright light.", "Water it when the soil feels dry.", "Pinch the tips to branch it.",
-                 "Turn the pot once a week.", "Keep it away from cold draughts."]  # fmt: skip
     emoji = "".join(chance.choice("🌿✨😊💧☀") for _ in range(chance.randint(0, 2) + _EMOJI[method] - 1))
-    answer = " ".join(chance.sample(sentences, chance.randint(2, 5))) + (f" {emoji}" if emoji else "")
+    answer = " ".join(chance.sample(shape.sentences, chance.randint(2, 5))) + (f" {emoji}" if emoji else "")
     if method == "cpo" and chance.random() < 0.5:
         answer += " So sunny and so green" * 4
     return Generation(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from prefsweep.comparison import Comparison, PointComparison
@@ -34,7 +35,7 @@ class Arm:
 
 def side_by_side(study: StudyResults, comparison: Comparison) -> dict[str, Any]:
     """Arms, prompts in groups, a note on what is shown; as many held-out prompts as the page has room for."""
-    arms = list(_arms(study, comparison))[:MOST_ARMS]
+    arms = list(islice(_arms(study, comparison), MOST_ARMS))
     shown: list[tuple[str, dict[str, Any]]] = []
     room = MOST_BYTES
     for prompt in sorted(study.prompts, key=lambda prompt: prompt.part != "showcase"):
@@ -65,14 +66,14 @@ def _arms(study: StudyResults, comparison: Comparison) -> Iterator[Arm]:
     """The base, the best point of each method, the others; each with its first run that has answers."""
     points = ranked(comparison)
     for point in sorted(points, key=lambda p: (p.method != BASE, not p.best_of_method)):
-        run = next((run for run in study.of_point(point.point) if run.generations), None)
+        run = next((run for run in study.of_point(point.point) if run.answers), None)
         if run is not None:
             yield Arm(
                 point=point,
                 run=run,
                 shown=point.method == BASE or point.best_of_method,
-                answers={generation.prompt: generation for generation in run.generations or ()},
-                metrics={score.prompt: score.metrics for score in run.prompt_scores},
+                answers={generation.prompt: generation for generation in run.generations()},
+                metrics=run.prompt_scores,
             )
 
 
@@ -142,7 +143,7 @@ def _note(study: StudyResults, arms: list[Arm], prompts: int) -> str:
     decoding = "greedy decoding" if generate.temperature == 0 else f"temperature {generate.temperature:g}"
     note = f"At most {generate.max_tokens} tokens, {decoding}. Each point shows its first seed with answers."
     left = len(study.prompts) - prompts
-    points = len({run.run.point for run in study.runs if run.generations}) - len(arms)
+    points = len({run.run.point for run in study.runs if run.answers}) - len(arms)
     if left or points:
         note += f" Left out for size: {left} prompts and {points} points; samples.jsonl has every answer."
     return note

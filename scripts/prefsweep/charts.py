@@ -4,7 +4,7 @@ The page's CSS colours axes and text, so one picture serves the light and the da
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -236,9 +236,12 @@ def _shape(colours: dict[str, str]) -> Any:
     return alt.Shape("method:N").scale(domain=list(shapes), range=list(shapes.values())).legend(None)
 
 
-def spec_of(chart: Any, *, height: int, width: int = WIDTH) -> Spec:
-    """A chart as plain Vega-Lite in the page's style. Name parameters: altair's counters never repeat."""
+def spec_of(chart: Any, *, height: int, width: int = WIDTH, rows: Mapping[str, Rows] | None = None) -> Spec:
+    """A chart as plain Vega-Lite in the page's style. Name parameters: altair's counters never repeat.
+
+    `rows` are what the chart's named data stand for. Altair checks data that are inside a chart value by value.
+    """
     with alt.data_transformers.enable("default", consolidate_datasets=False, max_rows=None):
         spec: Spec = chart.to_dict()
     sized = {"width": width, "height": height, "autosize": {"type": "fit-x", "contains": "padding"}}
-    return spec | sized | {"config": _CONFIG}
+    return spec | sized | {"config": _CONFIG} | ({"datasets": dict(rows)} if rows else {})

@@ -16,7 +16,7 @@ from prefsweep.pairing import MetricComparison
 from prefsweep.plan import BASE, Plan, Point
 from prefsweep.records.base import Record
 from prefsweep.records.measure import Evaluation
-from prefsweep.records.score import Scores
+from prefsweep.score_table import ScoreTable
 from prefsweep.statistics import ALPHA, DRAWS, POWER, Interval
 from prefsweep.verdict import Verdict, caveats, decide, headline
 from prefsweep.wording import count, joined
@@ -108,7 +108,7 @@ class Comparison(Record):
 
 def compare(
     plan: Plan,
-    scores: Mapping[str, Scores],
+    scores: Mapping[str, ScoreTable],
     failures: Iterable[Failure],
     evaluations: Mapping[str, Evaluation],
     stopped: Mapping[str, str] | None = None,
@@ -203,11 +203,7 @@ def _notices(findings: Findings) -> list[str]:
     """Missing values and unequal chances, each in a sentence."""
     notices = []
     for metric in findings.metrics:
-        lacking = [
-            run
-            for run, scores in findings.finished.items()
-            if not any(metric.name in prompt.metrics for prompt in scores.prompts)
-        ]
+        lacking = [run for run, scores in findings.finished.items() if metric.name not in scores.metrics]
         if lacking:
             notices.append(f"{metric.name} is missing in {joined(lacking)}: left out there, not counted as zero.")
         excluded = max((f[metric.name].excluded_prompts for f in findings.test.values() if metric.name in f), default=0)

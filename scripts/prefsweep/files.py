@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 _CHUNK_BYTES = 1 << 20
 
@@ -35,8 +35,9 @@ def sha256_of_json(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` so that `path` holds either its former content or all of the new one.
+@contextmanager
+def replaced(path: Path) -> Iterator[TextIO]:
+    """Yield a stream whose text is `path`'s content when the block succeeds; otherwise that stays what it was.
 
     The text goes to a temporary neighbour, is flushed to the disk and renamed over `path`.
     """
@@ -44,7 +45,7 @@ def write_text(path: Path, text: str) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         Path(temporary).chmod(0o666 & ~_umask())
@@ -55,14 +56,22 @@ def write_text(path: Path, text: str) -> None:
     _sync_directory(path.parent)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write `text` so that `path` holds either its former content or all of the new one."""
+    with replaced(path) as stream:
+        stream.write(text)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically. Raises ValueError on NaN and infinities."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
-    """Write one JSON document per line, atomically. Raises ValueError on NaN and infinities."""
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
+    """Write one JSON document per line, each as it comes, atomically. Raises ValueError on NaN and infinities."""
+    with replaced(path) as stream:
+        for row in rows:
+            stream.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_jsonl(path: Path) -> list[Any]:

@@ -9,7 +9,7 @@ from prefsweep.pairing import HalfPrompts, MetricComparison, compare_metrics
 from prefsweep.plan import BASE, Plan, Run
 from prefsweep.records.data import Half
 from prefsweep.records.measure import Evaluation
-from prefsweep.records.score import Scores
+from prefsweep.score_table import ScoreTable
 from prefsweep.statistics import ALPHA, Array, holm
 from prefsweep.verdict import Evidence
 
@@ -24,7 +24,7 @@ class Findings:
     family: list[str]
     runs: dict[str, list[Run]]
     """The planned runs of each point."""
-    finished: dict[str, Scores]
+    finished: dict[str, ScoreTable]
     failed: frozenset[str]
     stopped: Mapping[str, str]
     """Point that screening stopped → why. It is compared with none that finished."""
@@ -82,7 +82,7 @@ class Findings:
 
 def find(
     plan: Plan,
-    scores: Mapping[str, Scores],
+    scores: Mapping[str, ScoreTable],
     failed: frozenset[str],
     evaluations: Mapping[str, Evaluation],
     stopped: Mapping[str, str],
@@ -93,7 +93,7 @@ def find(
     """
     primary = _judged(plan.primary_metric)
     finished = {run.id: scores[run.id] for run in plan.runs if run.id in scores and run.id not in failed}
-    present = {name for run in finished.values() for prompt in run.prompts for name in prompt.metrics}
+    present = {name for run in finished.values() for name in run.metrics}
     metrics = [metric for name, metric in METRICS.items() if name in present]
     family = [point.id for point in plan.points if point.method != BASE and point.id not in stopped]
     alphas = {primary.name: ALPHA / max(len(family), 1)}
@@ -125,7 +125,7 @@ def _judged(name: str) -> Metric:
 
 
 def _measure(
-    plan: Plan, finished: Mapping[str, Scores], half: Half, metrics: list[Metric], alphas: Mapping[str, float]
+    plan: Plan, finished: Mapping[str, ScoreTable], half: Half, metrics: list[Metric], alphas: Mapping[str, float]
 ) -> tuple[HalfPrompts, dict[str, dict[str, MetricComparison]]]:
     """Every point's metrics on one half."""
     prompts = HalfPrompts.of(finished.values(), half)

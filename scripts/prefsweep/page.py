@@ -73,7 +73,7 @@ def _panels(
     primary = comparison.primary_metric
     quality = [name for name in dict.fromkeys((primary, *_QUALITY)) if name in catalogue]
     behaviour = [name for name in _BEHAVIOUR if name in catalogue and name not in quality]
-    training = curves.training_figures(study, colours)
+    training = curves.training_figures(study, comparison, colours)
     screened = screening_figure(study, comparison, colours)
     return {
         "screening": drawn([screened] if screened else []),

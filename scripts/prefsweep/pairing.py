@@ -13,7 +13,7 @@ import numpy.typing as npt
 from prefsweep.metrics import Metric
 from prefsweep.records.base import Record
 from prefsweep.records.data import Half
-from prefsweep.records.score import Scores
+from prefsweep.score_table import ScoreTable
 from prefsweep.statistics import (
     ALPHA,
     Array,
@@ -50,23 +50,24 @@ class HalfPrompts:
     clusters: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, scores: Iterable[Scores], half: Half) -> "HalfPrompts":
+    def of(cls, scores: Iterable[ScoreTable], half: Half) -> "HalfPrompts":
         """Every prompt of this half that any run scored."""
         found: dict[str, str] = {}
         for run in scores:
-            found |= {row.prompt: row.cluster for row in run.prompts if row.half == half}
+            rows = zip(run.prompts, run.clusters, run.halves, strict=True)
+            found |= {prompt: cluster for prompt, cluster, own in rows if own == half}
         numbers = {name: index for index, name in enumerate(sorted(set(found.values())))}
         ids = tuple(sorted(found))
         return cls(ids, np.array([numbers[found[name]] for name in ids], dtype=np.int64))
 
-    def table(self, scores: Scores, metrics: Sequence[Metric]) -> Array:
+    def table(self, scores: ScoreTable, metrics: Sequence[Metric]) -> Array:
         """One run's values, shape (metrics, prompts), NaN where a prompt lacks a metric."""
-        rows = {row.prompt: row.metrics for row in scores.prompts}
-        nothing: dict[str, float] = {}
-        return np.array(
-            [[rows.get(name, nothing).get(metric.name, np.nan) for name in self.ids] for metric in metrics],
-            dtype=float,
-        ).reshape(len(metrics), len(self.ids))
+        rows = {name: index for index, name in enumerate(scores.metrics)}
+        columns = {name: index for index, name in enumerate(scores.prompts)}
+        padded = np.pad(scores.values, ((0, 1), (0, 1)), constant_values=np.nan)
+        chosen = [rows.get(metric.name, -1) for metric in metrics], [columns.get(name, -1) for name in self.ids]
+        table: Array = padded[np.ix_(*(np.array(indices, dtype=int) for indices in chosen))]
+        return table
 
 
 @dataclass(frozen=True)

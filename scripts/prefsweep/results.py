@@ -4,10 +4,11 @@ A run that failed, or has not finished, is still here: the report shows it as a 
 """
 
 import math
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, median
+from statistics import median
 from typing import Any, Literal, TypeVar
 
 from prefsweep.admission import left_empty
@@ -18,12 +19,13 @@ from prefsweep.plan import BASE, Plan, Point, Run, run_directory
 from prefsweep.records.audit import DataAudit
 from prefsweep.records.base import Record, read_document
 from prefsweep.records.data import Half, HeldOutPrompt
-from prefsweep.records.measure import Evaluation, Generation, Throughput, TimedPass
+from prefsweep.records.measure import Evaluation, Generation, Throughput, TimedPass, read_generations
 from prefsweep.records.merge import MergeRecord
-from prefsweep.records.score import PromptScores, Scores
+from prefsweep.records.score import Scores
 from prefsweep.records.screening import Screening
 from prefsweep.records.train import TrainRecord
 from prefsweep.records.traits import DataTraits
+from prefsweep.score_table import ScoreTable
 from prefsweep.screening import decisions, stopped_points
 
 Status = Literal["finished", "failed", "stopped", "unfinished"]
@@ -56,8 +58,10 @@ class RunResults:
     merge: MergeRecord | None = None
     throughput: Throughput | None = None
     evaluation: Evaluation | None = None
-    scores: Scores | None = None
-    generations: tuple[Generation, ...] | None = None
+    """Without `pairs`, whose numbers are in the scores."""
+    scores: ScoreTable | None = None
+    answers: Path | None = None
+    """`generations.jsonl`, every row of which was found to be an answer."""
     failures: tuple[Failure, ...] = ()
     """In the order of the stages."""
     stopped: bool = False
@@ -70,15 +74,19 @@ class RunResults:
             return "failed"
         if self.stopped:
             return "stopped"
-        needed: list[object] = [self.merge, self.throughput, self.evaluation, self.scores, self.generations]
+        needed: list[object] = [self.merge, self.throughput, self.evaluation, self.scores, self.answers]
         if self.point.method != BASE:
             needed.append(self.train)
         return "unfinished" if any(record is None for record in needed) else "finished"
 
+    def generations(self) -> Iterator[Generation]:
+        """The answers, read again each time: most of a study's bytes are theirs, and few are looked at."""
+        return read_generations(self.answers) if self.answers else iter(())
+
     @property
-    def prompt_scores(self) -> tuple[PromptScores, ...]:
-        """The scores per prompt, empty when the run has none."""
-        return () if self.scores is None else tuple(self.scores.prompts)
+    def prompt_scores(self) -> dict[str, dict[str, float]]:
+        """Prompt → metric → value, empty when the run has no scores."""
+        return self.scores.by_prompt() if self.scores else {}
 
     @property
     def losses(self) -> list[float]:
@@ -94,13 +102,7 @@ class RunResults:
 
     def mean_metric(self, metric: str, half: Half | None = None) -> float | None:
         """Mean of a metric over the held-out prompts that have it; both halves unless one is named."""
-        values = [
-            score.metrics[metric]
-            for score in self.prompt_scores
-            if score.part == "heldout" and metric in score.metrics and half in (None, score.half)
-        ]
-        finite = [value for value in values if math.isfinite(value)]
-        return fmean(finite) if finite else None
+        return self.scores.mean(metric, half) if self.scores else None
 
     def serving(self, concurrency: int) -> dict[str, float]:
         """`SERVING_COLUMNS` at one concurrency, the median over repeats; empty if it was not timed."""
@@ -153,7 +155,7 @@ def read_study(directory: Path) -> StudyResults:
         directory=directory,
         plan=plan,
         runs=tuple(_read_run(directory, plan, run, stopped=run.point in stopped) for run in plan.runs),
-        prompts=_rows(HeldOutPrompt.model_validate, heldout) or (),
+        prompts=tuple(map(HeldOutPrompt.model_validate, read_jsonl(heldout))) if heldout.exists() else (),
         audit=_of_the_data(DataAudit, directory / "data" / "data.json"),
         traits=_of_the_data(DataTraits, directory / "data" / "traits.json"),
         screenings=tuple(screenings),
@@ -192,9 +194,9 @@ def _read_run(directory: Path, plan: Plan, run: Run, *, stopped: bool) -> RunRes
         train=read("train.json", TrainRecord.read),
         merge=read("merge.json", MergeRecord.read),
         throughput=read("throughput.json", Throughput.read),
-        evaluation=read("evaluation.json", Evaluation.read),
-        scores=read("scores.json", Scores.read),
-        generations=read("generations.jsonl", lambda path: _rows(Generation.model_validate, path)),
+        evaluation=read("evaluation.json", lambda path: Evaluation.read(path).model_copy(update={"pairs": []})),
+        scores=read("scores.json", lambda path: ScoreTable.of(Scores.read(path))),
+        answers=read("generations.jsonl", _checked_answers),
         failures=tuple(sorted([f for f in failures.values() if f] + unreadable, key=_stage_order)),
         stopped=stopped,
     )
@@ -207,8 +209,9 @@ def _timing(timed: TimedPass, column: str) -> float:
     return float(getattr(getattr(timed, latency), f"{percentile}_seconds"))
 
 
-def _rows(validate: Callable[[Any], _T], path: Path) -> tuple[_T, ...] | None:
-    return tuple(validate(row) for row in read_jsonl(path)) if path.exists() else None
+def _checked_answers(path: Path) -> Path:
+    deque(read_generations(path), maxlen=0)
+    return path
 
 
 def _unreadable(run: str, name: str, error: Exception) -> Failure:

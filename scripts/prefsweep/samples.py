@@ -9,13 +9,13 @@ from prefsweep.results import RunResults, StudyResults
 
 
 def sample_rows(study: StudyResults) -> Iterator[dict[str, Any]]:
-    """Every answer of every run beside its prompt, with its metrics, the text exactly as generated."""
-    answers = [{generation.prompt: generation for generation in run.generations or ()} for run in study.runs]
-    scores = [{score.prompt: score.metrics for score in run.prompt_scores} for run in study.runs]
-    for prompt in study.prompts:
-        for run, answered, scored in zip(study.runs, answers, scores, strict=True):
-            if prompt.id in answered:
-                yield _sample(prompt, run, answered[prompt.id], scored.get(prompt.id))
+    """Every answer, run by run, beside its prompt and with its metrics, the text exactly as generated."""
+    prompts = {prompt.id: prompt for prompt in study.prompts}
+    for run in study.runs:
+        scores = run.prompt_scores
+        for answer in run.generations():
+            if answer.prompt in prompts:
+                yield _sample(prompts[answer.prompt], run, answer, scores.get(answer.prompt))
 
 
 def _sample(

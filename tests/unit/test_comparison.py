@@ -20,6 +20,7 @@ from prefsweep.plan import (
 from prefsweep.records.data import Half
 from prefsweep.records.measure import Evaluation
 from prefsweep.records.score import PromptScores, Scores
+from prefsweep.score_table import ScoreTable
 
 METRIC = "preference_margin"
 PROMPTS = 60
@@ -93,7 +94,7 @@ def _failure(run: str) -> Failure:
 
 
 def _compare(plan: Plan, scores: Sequence[Scores], failures: Sequence[Failure] = ()) -> Comparison:
-    return compare(plan, {score.run: score for score in scores}, failures, {})
+    return compare(plan, {score.run: ScoreTable.of(score) for score in scores}, failures, {})
 
 
 def test_a_large_effect_is_better_and_recommended() -> None:
@@ -339,7 +340,7 @@ def test_task_numbers_are_carried_without_an_interval() -> None:
         )
         for run, value in perplexity.items()
     }
-    found = compare(plan, {score.run: score for score in scores}, [], evaluations)
+    found = compare(plan, {score.run: ScoreTable.of(score) for score in scores}, [], evaluations)
     (task,) = found.point("dpo-1").tasks
     assert (task.task, task.metric, task.mean, task.difference) == (
         "held-out-perplexity",

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,19 @@ def test_lines_read_back(tmp_path: Path) -> None:
     rows = [{"text": "a\nb 🌿"}, {"text": "\u2028"}]
     write_jsonl(tmp_path / "rows.jsonl", rows)
     assert read_jsonl(tmp_path / "rows.jsonl") == rows
+
+
+def test_lines_that_break_off_leave_the_former_content(tmp_path: Path) -> None:
+    def rows() -> Iterator[int]:
+        yield 1
+        raise RuntimeError("the second row cannot be made")
+
+    path = tmp_path / "rows.jsonl"
+    write_jsonl(path, [0])
+    with pytest.raises(RuntimeError, match="second row"):
+        write_jsonl(path, rows())
+    assert read_jsonl(path) == [0]
+    assert [file.name for file in tmp_path.iterdir()] == ["rows.jsonl"]
 
 
 def test_a_directory_appears_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from prefsweep.failures import recorded
 from prefsweep.lifetime import Running
 from prefsweep.plan import BASE, run_directory
+from prefsweep.records.score import Scores
 from prefsweep.results import SERVING_COLUMNS, read_study
 from tests.example_study import Shape, build_study
 
@@ -65,6 +66,17 @@ def test_an_unreadable_record_fails_its_run_alone_and_is_named(tmp_path: Path, n
     assert name in study.runs[1].failures[0].message
 
 
+def test_a_line_that_is_no_answer_is_named(tmp_path: Path) -> None:
+    folder = build_study(tmp_path, SMALL)
+    file = folder / "runs" / "dpo-00000000" / "seed-0" / "generations.jsonl"
+    lines = file.read_text(encoding="utf-8").splitlines()
+    file.write_text("\n".join([*lines[:2], lines[2].replace('"seconds"', '"second"'), *lines[3:]]), encoding="utf-8")
+    run = read_study(folder).runs[1]
+    assert run.status == "failed"
+    assert "generations.jsonl:3 is no answer" in run.failures[0].message
+    assert "second" in "".join(run.failures[0].last_lines)
+
+
 def test_a_run_missing_one_record_is_unfinished(tmp_path: Path) -> None:
     folder = build_study(tmp_path, SMALL)
     (folder / "runs" / "orpo-00000000" / "seed-0" / "throughput.json").unlink()
@@ -82,8 +94,11 @@ def test_serving_numbers_are_medians_over_repeats(tmp_path: Path) -> None:
 
 def test_means_keep_to_their_half_and_leave_showcase_prompts_out(tmp_path: Path) -> None:
     run = read_study(build_study(tmp_path, SMALL)).runs[1]
-    test = [score.metrics["words"] for score in run.prompt_scores if score.half == "test"]
+    scores = Scores.read(tmp_path / "example" / "runs" / run.run.id / "scores.json").prompts
+    test = [score.metrics["words"] for score in scores if score.half == "test"]
+    assert len(test) == 3
     assert run.mean_metric("words", "test") == pytest.approx(sum(test) / len(test))
+    assert run.prompt_scores == {score.prompt: score.metrics for score in scores}
     assert run.mean_metric("no such metric") is None
 
 

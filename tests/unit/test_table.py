@@ -113,6 +113,8 @@ def test_samples_hold_every_answer_untouched(tmp_path: Path) -> None:
     assert len(rows) == 2 * 5
     assert {row["chosen"] for row in rows if row["part"] == "heldout"} == {text}
     assert all(row["answer"].startswith(text) for row in rows)
+    assert [row["run"] for row in rows] == [run.run.id for run in study.runs for _ in range(5)]
+    assert all(row["metrics"] == study.runs[i // 5].prompt_scores[row["prompt"]] for i, row in enumerate(rows))
 
 
 def test_same_input_same_bytes(study: StudyResults, tmp_path: Path) -> None:

@@ -1,0 +1,70 @@
+"""How long a large sweep takes to compare, and how much memory: 1,000 runs of 500 held-out prompts, answers of 300
+characters.
+
+Five methods at forty points with five seeds, made up; compared by the script that a study's rule calls, in a process of
+its own: every record read and checked, intervals and verdicts, tables, all answers, the page.
+"""
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.record import ROOT, record
+from tests.example_study import Shape, build_study
+
+SEEDS = 5
+POINTS = 40
+"""Of each of five methods."""
+PROMPTS = 500
+STEPS = 200
+SENTENCES = 60
+WORDS_PER_SENTENCE = 15
+WORDS = (
+    "people", "time", "years", "way", "day", "things", "world", "life", "hand", "part", "place", "case", "week",
+    "company", "system", "program", "question", "work", "government", "number", "night", "point", "home", "water",
+)  # fmt: skip
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        study = build_study(Path(folder), shape(POINTS))
+        seconds, peak = compared(study, study / "report")
+        report = {path.name: path.stat().st_size for path in (study / "report").iterdir()}
+        runs = sum(1 for _ in study.glob("runs/*/seed-*"))
+        record(
+            "compare",
+            {
+                "runs": runs,
+                "prompts": PROMPTS,
+                "seconds_for_1000_runs": seconds * 1000 / runs,
+                "peak_memory_bytes": peak,
+                "page_bytes": report["index.html"],
+                "samples_bytes": report["samples.jsonl"],
+            },
+        )
+
+
+def shape(points: int) -> Shape:
+    """So many points per method."""
+    chance = random.Random(0)
+    sentences = [" ".join(chance.choices(WORDS, k=WORDS_PER_SENTENCE)) + "." for _ in range(SENTENCES)]
+    return Shape(seeds=tuple(range(SEEDS)), variants=points, heldout=PROMPTS, steps=STEPS, sentences=tuple(sentences))
+
+
+def compared(study: Path, report: Path) -> tuple[float, int]:
+    """Wall seconds and peak memory of the report's script. Raises SystemExit when it fails."""
+    command = [sys.executable, ROOT / "scripts" / "compare.py", "--study-directory", study, "--output", report]
+    started = time.monotonic()
+    process = subprocess.Popen(command)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"comparing {study} failed")
+    return time.monotonic() - started, usage.ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""One run's scores as an array. A large study has millions of them; as records they would take ten times the room."""
+
+import math
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+
+from prefsweep.records.data import Half, Part
+from prefsweep.records.score import Scores
+from prefsweep.statistics import Array
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreTable:
+    """What `scores.json` holds, prompts in its order."""
+
+    run: str
+    prompts: tuple[str, ...]
+    clusters: tuple[str, ...]
+    parts: tuple[Part, ...]
+    halves: tuple[Half | None, ...]
+    metrics: tuple[str, ...]
+    """Those that any prompt has, in the order in which they first occur."""
+    values: Array
+    """Shape (metrics, prompts), NaN where a prompt lacks a metric."""
+
+    @classmethod
+    def of(cls, scores: Scores) -> "ScoreTable":
+        """The table of a run's records."""
+        rows = scores.prompts
+        metrics = tuple(dict.fromkeys(name for row in rows for name in row.metrics))
+        values = [[row.metrics.get(name, math.nan) for row in rows] for name in metrics]
+        return cls(
+            run=scores.run,
+            prompts=tuple(row.prompt for row in rows),
+            clusters=tuple(row.cluster for row in rows),
+            parts=tuple(row.part for row in rows),
+            halves=tuple(row.half for row in rows),
+            metrics=metrics,
+            values=np.array(values, dtype=float).reshape(len(metrics), len(rows)),
+        )
+
+    def by_prompt(self) -> dict[str, dict[str, float]]:
+        """Prompt → metric → value, without metrics that the prompt lacks."""
+        return {
+            prompt: {name: value for name, value in zip(self.metrics, column, strict=True) if not math.isnan(value)}
+            for prompt, column in zip(self.prompts, self.values.T.tolist(), strict=True)
+        }
+
+    def mean(self, metric: str, half: Half | None = None) -> float | None:
+        """Mean of a metric over the held-out prompts that have it; both halves unless one is named."""
+        if metric not in self.metrics:
+            return None
+        rows = zip(self.parts, self.halves, self.values[self.metrics.index(metric)].tolist(), strict=True)
+        found = [value for part, own, value in rows if part == "heldout" and half in (None, own)]
+        finite = [value for value in found if math.isfinite(value)]
+        return fmean(finite) if finite else None

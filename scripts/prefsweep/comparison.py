@@ -63,6 +63,8 @@ class PointComparison(Record):
     tasks: list[TaskComparison]
     p_adjusted: float | None
     """Holm-adjusted over `Comparison.family`: primary metric, test half, difference to the base."""
+    p_equivalence_adjusted: float | None
+    """The same for the test that this difference is smaller than `Comparison.smallest_effect`."""
     verdict: Verdict
     reason: str
     """One sentence that begins with the verdict."""
@@ -161,6 +163,7 @@ def _row(findings: Findings, point: Point, failures: list[Failure]) -> PointComp
         development=findings.development[point.id].get(findings.primary.name),
         tasks=_tasks(findings, point.id),
         p_adjusted=findings.p_adjusted.get(point.id),
+        p_equivalence_adjusted=findings.p_equivalence_adjusted.get(point.id),
         verdict=verdict,
         reason=reason,
         caveats=[] if is_base else caveats(evidence),

@@ -4,6 +4,7 @@ import math
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
+from prefsweep.equivalence import equivalence_p_value
 from prefsweep.metrics import METRICS, Metric
 from prefsweep.pairing import HalfPrompts, MetricComparison, compare_metrics
 from prefsweep.plan import BASE, Plan, Run
@@ -34,6 +35,7 @@ class Findings:
     development_prompts: HalfPrompts
     development: dict[str, dict[str, MetricComparison]]
     p_adjusted: dict[str, float]
+    p_equivalence_adjusted: dict[str, float]
 
     def seeds(self, point: str, among: Container[str]) -> list[int]:
         """The seeds of a point's runs that are among these run ids, as planned."""
@@ -50,6 +52,7 @@ class Findings:
             metric=self.primary,
             primary=self.test[point].get(self.primary.name),
             p_adjusted=self.p_adjusted.get(point),
+            p_equivalence_adjusted=self.p_equivalence_adjusted.get(point),
             strictest_alpha=ALPHA / max(len(self.family), 1),
             smallest_effect=self.plan.smallest_effect,
             finished=len(self.seeds(point, self.finished)),
@@ -99,6 +102,7 @@ def find(
     alphas = {primary.name: ALPHA / max(len(family), 1)}
     test_prompts, test = _measure(plan, finished, "test", metrics, alphas)
     development_prompts, development = _measure(plan, finished, "development", [primary], alphas)
+    p_values, equivalence_p_values = _p_values(family, test, primary, plan.smallest_effect)
     return Findings(
         plan=plan,
         primary=primary,
@@ -113,7 +117,8 @@ def find(
         test=test,
         development_prompts=development_prompts,
         development=development,
-        p_adjusted=_adjusted(family, test, primary.name),
+        p_adjusted=_adjusted(family, p_values),
+        p_equivalence_adjusted=_adjusted(family, equivalence_p_values),
     )
 
 
@@ -140,9 +145,20 @@ def _measure(
     }
 
 
-def _adjusted(family: list[str], test: Mapping[str, Mapping[str, MetricComparison]], primary: str) -> dict[str, float]:
-    """Holm over the declared family; a point without a difference stays in it with p = 1."""
-    differences = {point: test[point][primary].difference for point in family if primary in test[point]}
-    p_values = {point: found.p_value for point, found in differences.items() if found is not None}
+def _p_values(
+    family: list[str], test: Mapping[str, Mapping[str, MetricComparison]], primary: Metric, margin: float
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Of a difference to the base, and of one at least as large as the margin, for the points that have them."""
+    found = {point: test[point][primary.name].difference for point in family if primary.name in test[point]}
+    differences = {point: difference for point, difference in found.items() if difference is not None}
+    equivalence = {point: equivalence_p_value(d, margin, rate=primary.rate) for point, d in differences.items()}
+    return (
+        {point: difference.p_value for point, difference in differences.items()},
+        {point: p for point, p in equivalence.items() if p is not None},
+    )
+
+
+def _adjusted(family: list[str], p_values: Mapping[str, float]) -> dict[str, float]:
+    """Holm over the declared family; a point without a p-value stays in it with p = 1."""
     adjusted = holm([p_values.get(point, 1.0) for point in family])
     return {point: p for point, p in zip(family, adjusted, strict=True) if point in p_values}

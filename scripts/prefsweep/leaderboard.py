@@ -153,11 +153,12 @@ def _numbers(point: PointComparison, primary: MetricComparison | None, unit: str
     difference = primary.difference if primary else None
     seeds = f"{len(point.seeds_finished)} of {len(point.seeds_planned)}"
     nothing = Cell("") if point.method == BASE else NOTHING
+    p_value = point.p_equivalence_adjusted if point.verdict == "equivalent" else point.p_adjusted
     return {
         "estimate": _cell(value_text(primary.mean.estimate, unit), primary.mean.estimate) if primary else NOTHING,
         "difference": _cell(signed(difference.estimate, unit), difference.estimate) if difference else nothing,
         "interval": difference and _range(signed(difference.low, unit), signed(difference.high, unit)),
-        "p": "" if point.p_adjusted is None else f"p {probability(point.p_adjusted)}",
+        "p": "" if p_value is None else f"p {probability(p_value)}",
         "seeds": _cell(seeds, len(point.seeds_finished)),
     }
 

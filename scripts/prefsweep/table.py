@@ -184,6 +184,7 @@ def _primary(point: PointComparison, comparison: Comparison) -> Row:
 def _decision(point: PointComparison) -> Row:
     return {
         "p_adjusted": point.p_adjusted,
+        "p_equivalence_adjusted": point.p_equivalence_adjusted,
         "verdict": point.verdict,
         "reason": point.reason,
         "caveats": " · ".join(point.caveats),

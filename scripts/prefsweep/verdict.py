@@ -1,6 +1,6 @@
 """When a point counts as better or worse than the base, and the sentence that says why.
 
-The rule is stated in docs/statistics.md. There is no verdict "equal": that would need an equivalence test.
+The rule is stated in docs/statistics.md. Nothing is ever called equal: "equivalent" has a margin and a test.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from prefsweep.pairing import MetricComparison
 from prefsweep.statistics import ALPHA, Interval, least_p_value, prompts_to_resolve
 from prefsweep.wording import amount, count, difference_text, probability, sample_text, signed, value_text
 
-Verdict = Literal["better", "worse", "not resolved", "reference", "failed", "stopped", "not finished"]
+Verdict = Literal["better", "worse", "equivalent", "not resolved", "reference", "failed", "stopped", "not finished"]
 
 SEED_AGREEMENT = 0.8
 SEEDS_FOR_A_METHOD = 5
@@ -24,6 +24,8 @@ class Evidence:
     metric: Metric
     primary: MetricComparison | None
     p_adjusted: float | None
+    p_equivalence_adjusted: float | None
+    """Of the hypothesis that the difference is at least `smallest_effect`; None where that is zero."""
     strictest_alpha: float
     """What Holm asks of the smallest p-value of the family: 5 % / the family's size."""
     smallest_effect: float
@@ -37,7 +39,7 @@ class Evidence:
 def decide(evidence: Evidence) -> tuple[Verdict, str]:
     """The verdict on a point that is not the base, and one sentence that begins with it."""
     verdict, why = _decide(evidence)
-    return verdict, f"{verdict}: {why}"
+    return verdict, why if verdict == "equivalent" else f"{verdict}: {why}"
 
 
 def _decide(evidence: Evidence) -> tuple[Verdict, str]:
@@ -56,6 +58,8 @@ def _decide(evidence: Evidence) -> tuple[Verdict, str]:
     difference = primary.difference
     if difference is None or evidence.p_adjusted is None:
         return "not resolved", f"there is no base with {evidence.metric.name} to compare with"
+    if evidence.p_equivalence_adjusted is not None and evidence.p_equivalence_adjusted < ALPHA:
+        return _small(evidence, primary, difference)
     if evidence.p_adjusted >= ALPHA:
         return "not resolved", _undetected(evidence.metric, primary, difference)
     if abs(difference.estimate) < evidence.smallest_effect:
@@ -81,6 +85,18 @@ def _by_seeds(evidence: Evidence, primary: MetricComparison, difference: Interva
     found = f"{difference_text(difference, evidence.metric.unit)}, adjusted p {probability(evidence.p_adjusted)}"
     sample = sample_text(primary.prompts, difference)
     return "better" if improves else "worse", f"{found}, with {sample}{failures}"
+
+
+def _small(evidence: Evidence, primary: MetricComparison, difference: Interval) -> tuple[Verdict, str]:
+    """The difference is smaller than what is worthwhile; a failed run, which counts as worse, is not."""
+    margin = f"±{amount(evidence.smallest_effect, evidence.metric.unit)}"
+    found = difference_text(difference, evidence.metric.unit)
+    if evidence.failed:
+        failures = f"{count(evidence.failed, 'failed run')} of {evidence.planned} counts as worse"
+        return "not resolved", f"difference {found} lies within {margin}, but {failures}"
+    tested = f"adjusted p {probability(evidence.p_equivalence_adjusted)}"
+    sample = sample_text(primary.prompts, difference)
+    return "equivalent", f"equivalent to base within {margin}: difference {found}, {tested}, with {sample}"
 
 
 def _undetected(metric: Metric, primary: MetricComparison, difference: Interval) -> str:

@@ -155,10 +155,46 @@ def test_a_small_effect_is_not_resolved_and_says_what_would_resolve_it() -> None
 
 
 def test_an_effect_below_the_worthwhile_one_is_not_resolved() -> None:
-    plan = _plan("dpo-1", smallest_effect=20.0)
+    """It is there, but too near to the margin to be shown to lie within it."""
+    plan = _plan("dpo-1", smallest_effect=5.2)
     dpo = _compare(plan, [_scores("base/seed-0", 0), _scores("dpo-1/seed-0", 5)]).point("dpo-1")
     assert dpo.verdict == "not resolved"
-    assert "smaller than the smallest worthwhile effect, 20.0 nats" in dpo.reason
+    assert "smaller than the smallest worthwhile effect, 5.20 nats" in dpo.reason
+
+
+def test_a_difference_shown_to_lie_within_the_worthwhile_one_is_equivalent() -> None:
+    plan = _plan("dpo-1", smallest_effect=2.0)
+    found = _compare(plan, [_scores("base/seed-0", 0), _scores("dpo-1/seed-0", 0)])
+    dpo = found.point("dpo-1")
+    assert dpo.verdict == "equivalent"
+    assert dpo.reason.startswith("equivalent to base within ±2.00 nats: difference ")
+    assert dpo.reason.endswith(
+        f"adjusted p {dpo.p_equivalence_adjusted:.3f}, with 30 prompts and 1 seed".replace("0.000", "< 0.001")
+    )
+    assert found.headline.startswith("Keep the untouched model: label dpo-1")
+    assert found.headline.endswith("One seed: this checkpoint, not this method.")
+
+
+def test_too_few_prompts_to_show_equivalence_are_not_resolved() -> None:
+    plan = _plan("dpo-1", smallest_effect=0.2)
+    dpo = _compare(plan, [_scores("base/seed-0", 0), _scores("dpo-1/seed-0", 0)]).point("dpo-1")
+    assert (dpo.verdict, dpo.p_equivalence_adjusted is None) == ("not resolved", False)
+
+
+def test_a_failed_run_is_not_equivalent() -> None:
+    plan = _plan("dpo-1", seeds=(0, 1), smallest_effect=2.0)
+    scores = [_scores("base/seed-0", 0), _scores("dpo-1/seed-0", 0)]
+    dpo = _compare(plan, scores, [_failure("dpo-1/seed-1")]).point("dpo-1")
+    assert dpo.verdict == "not resolved"
+    assert dpo.reason.endswith("lies within ±2.00 nats, but 1 failed run of 2 counts as worse")
+
+
+def test_equivalence_is_adjusted_over_the_family_too() -> None:
+    scores = [_scores("base/seed-0", 0), _scores("dpo-1/seed-0", 0)]
+    alone = _compare(_plan("dpo-1", smallest_effect=0.5), scores).point("dpo-1")
+    crowd = _compare(_plan(*(f"dpo-{i}" for i in range(1, 41)), smallest_effect=0.5), scores).point("dpo-1")
+    assert alone.p_equivalence_adjusted is not None
+    assert crowd.p_equivalence_adjusted == pytest.approx(min(1.0, 40 * alone.p_equivalence_adjusted))
 
 
 def test_failed_seeds_count_as_worse() -> None:

@@ -29,11 +29,11 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     found = evaluate(options)
-    options.output.write_text(json.dumps(found, allow_nan=False), encoding="utf-8")
+    options.output.write_text(json.dumps(found, default=plain), encoding="utf-8")
 
 
 def evaluate(options: argparse.Namespace) -> dict[str, object]:
-    """lm-eval's results, the samples' log-likelihoods, task versions, seconds."""
+    """lm-eval's results, what it found for each document, which metrics are better high, task versions, seconds."""
     import lm_eval
 
     results = lm_eval.simple_evaluate(
@@ -59,6 +59,8 @@ def evaluate(options: argparse.Namespace) -> dict[str, object]:
     return {
         "tasks": {name: numbers(values) for name, values in results["results"].items()},
         "samples": {name: [sample(row) for row in rows] for name, rows in results["samples"].items()},
+        "groups": {name: leaves(name, results["group_subtasks"]) for name in results["group_subtasks"]},
+        "higher_is_better": results["higher_is_better"],
         "task_versions": {name: str(value) for name, value in results["versions"].items()},
         "seconds": time.perf_counter() - STARTED,
         "versions": {package: version(package) for package in ("lm-eval", "transformers", "datasets")},
@@ -84,18 +86,35 @@ def absolute(files: object) -> object:
     return files if "://" in str(files) else str(ROOT / str(files))
 
 
+def leaves(name: str, groups: dict[str, list[str]]) -> list[str]:
+    """The tasks with documents of their own that a task or a group of groups consists of."""
+    return [leaf for part in groups[name] for leaf in leaves(part, groups)] if groups.get(name) else [name]
+
+
 def numbers(values: dict[str, object]) -> dict[str, float]:
-    """Numeric metrics under their plain names (lm-eval calls them `acc,none`)."""
+    """Numeric metrics under their plain names (lm-eval calls them `acc,none`); how many documents is no metric."""
     return {
         key.removesuffix(",none"): float(value)
         for key, value in values.items()
-        if isinstance(value, int | float) and "stderr" not in key
+        if isinstance(value, int | float) and "stderr" not in key and key != "sample_len"
     }
 
 
 def sample(row: dict[str, object]) -> dict[str, object]:
-    """What later stages need of one document: its own id where it has one, and each request's log-likelihood."""
-    return {"id": row["doc"].get("id"), "responses": row["filtered_resps"]}
+    """What later stages need of one document under one filter: which it is, its metrics, each request's response."""
+    return {
+        "id": row["doc"].get("id"),
+        "number": row["doc_id"],
+        "content": row["doc_hash"],
+        "filter": row["filter"],
+        "values": {name: row[name] for name in row["metrics"]},
+        "responses": row["filtered_resps"],
+    }
+
+
+def plain(value: object) -> object:
+    """NumPy's numbers as Python's; anything else that is not JSON as text, which no later stage takes for a number."""
+    return value.item() if hasattr(value, "item") else str(value)
 
 
 if __name__ == "__main__":

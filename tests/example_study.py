@@ -33,7 +33,15 @@ from prefsweep.records.audit import (
 )
 from prefsweep.records.base import FileHash
 from prefsweep.records.data import HeldOutPrompt
-from prefsweep.records.measure import Evaluation, Generation, PairScore, Percentiles, Throughput, TimedPass
+from prefsweep.records.measure import (
+    Evaluation,
+    Generation,
+    PairScore,
+    Percentiles,
+    TaskDocuments,
+    Throughput,
+    TimedPass,
+)
 from prefsweep.records.merge import MergeRecord, Probe
 from prefsweep.records.train import TrainRecord, TrainStep
 from prefsweep.records.traits import BaselineAccuracy, BenchmarkDocuments, DataTraits, Languages
@@ -345,5 +353,23 @@ def evaluation(run: Run, point: Point, prompts: Iterable[HeldOutPrompt], chance:
         run=run.id, pairs=pairs,
         tasks={"preference-accuracy": {"acc": 0.7, "acc_norm": 0.65},
                "held-out-perplexity": {"word_perplexity": 31.0}},
+        documents={"held-out-perplexity": _task_documents(0.0, heldout=True),
+                   "arc_easy": _task_documents(_STRENGTH[point.method], heldout=False)},
         task_versions={"preference-accuracy": "1"}, total_seconds=32.0, versions=_VERSIONS,
     )  # fmt: skip
+
+
+def _task_documents(strength: float, *, heldout: bool) -> TaskDocuments:
+    """Right answers that become fewer, and surprise that grows, with a method's strength."""
+    difficulty = random.Random("documents")
+    ability = [difficulty.random() for _ in range(60)]
+    return TaskDocuments(
+        heldout=heldout,
+        ids=[str(number) for number in range(60)],
+        contents=[f"{number:016x}" for number in range(60)],
+        values={
+            "acc": [float(one > 0.4 + 0.4 * (strength > 1)) for one in ability],
+            "bits_per_byte": [2 + one * (1 + strength / 20) for one in ability],
+        },
+        higher_is_better={"acc": True, "bits_per_byte": False},
+    )

@@ -7,7 +7,6 @@ half of the held-out prompts; everything else is reported on the test half.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from statistics import fmean
 
 from prefsweep.failures import Failure
 from prefsweep.findings import Findings, find
@@ -18,6 +17,7 @@ from prefsweep.records.base import Record
 from prefsweep.records.measure import Evaluation
 from prefsweep.score_table import ScoreTable
 from prefsweep.statistics import ALPHA, DRAWS, POWER, Interval
+from prefsweep.tax import TaskTax, alignment_tax
 from prefsweep.verdict import Verdict, caveats, decide, headline
 from prefsweep.wording import count, joined
 
@@ -28,23 +28,11 @@ __all__ = [
     "Metric",
     "MetricComparison",
     "PointComparison",
-    "TaskComparison",
     "Verdict",
     "compare",
 ]
 
 _REFERENCE = "reference: the untouched model that every point is compared with"
-
-
-class TaskComparison(Record):
-    """A run-level number of lm-eval: there are no prompts to pair, so it has no interval."""
-
-    task: str
-    metric: str
-    seed_values: dict[int, float]
-    mean: float
-    difference: float | None
-    """Mean over seeds − the base's mean."""
 
 
 class PointComparison(Record):
@@ -60,7 +48,6 @@ class PointComparison(Record):
     """By name, on the test half; a metric that fewer than two prompts have is absent."""
     development: MetricComparison | None
     """The primary metric on the development half: for selection only."""
-    tasks: list[TaskComparison]
     p_adjusted: float | None
     """Holm-adjusted over `Comparison.family`: primary metric, test half, difference to the base."""
     p_equivalence_adjusted: float | None
@@ -93,6 +80,8 @@ class Comparison(Record):
     family: list[str]
     """The points whose differences Holm's correction is over: all but the base and what screening stopped."""
     points: list[PointComparison]
+    tax: list[TaskTax]
+    """What lm-eval's tasks say, for the same family; no verdict rests on it."""
     recommended: str | None
     """The best point but the base on the development half; None when there was nothing to choose by."""
     headline: str
@@ -122,7 +111,7 @@ def compare(
     unknown or has no better direction; everything that is merely missing becomes a verdict with its reason.
     """
     failures = list(failures)
-    findings = find(plan, scores, frozenset(failure.run for failure in failures), evaluations, stopped or {})
+    findings = find(plan, scores, frozenset(failure.run for failure in failures), stopped or {})
     rows = [_row(findings, point, failures) for point in plan.points]
     recommended = findings.best(findings.family)
     return Comparison(
@@ -139,6 +128,9 @@ def compare(
         metrics=findings.metrics,
         family=findings.family,
         points=rows,
+        tax=alignment_tax(
+            plan, {run: found for run, found in evaluations.items() if run in findings.finished}, findings.family
+        ),
         recommended=recommended,
         headline=_headline(findings, rows, recommended),
         notices=_notices(findings),
@@ -161,7 +153,6 @@ def _row(findings: Findings, point: Point, failures: list[Failure]) -> PointComp
         seeds_failed=findings.seeds(point.id, findings.failed),
         metrics=findings.test[point.id],
         development=findings.development[point.id].get(findings.primary.name),
-        tasks=_tasks(findings, point.id),
         p_adjusted=findings.p_adjusted.get(point.id),
         p_equivalence_adjusted=findings.p_equivalence_adjusted.get(point.id),
         verdict=verdict,
@@ -170,21 +161,6 @@ def _row(findings: Findings, point: Point, failures: list[Failure]) -> PointComp
         best_of_method=findings.best(rivals) == point.id,
         failures=[f for f in failures if f.run.partition("/")[0] == point.id],
     )
-
-
-def _tasks(findings: Findings, point: str) -> list[TaskComparison]:
-    values = findings.task_values(point)
-    base = findings.task_values(findings.base) if findings.base not in (None, point) else {}
-    return [
-        TaskComparison(
-            task=task,
-            metric=metric,
-            seed_values=seeds,
-            mean=fmean(seeds.values()),
-            difference=fmean(seeds.values()) - fmean(base[task, metric].values()) if (task, metric) in base else None,
-        )
-        for (task, metric), seeds in sorted(values.items())
-    ]
 
 
 def _headline(findings: Findings, rows: list[PointComparison], recommended: str | None) -> str:

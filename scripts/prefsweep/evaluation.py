@@ -1,5 +1,6 @@
 """lm-eval through the arm's own server: what its task files read, the call, and its results as a record."""
 
+import math
 import os
 import subprocess
 from pathlib import Path
@@ -9,7 +10,7 @@ from prefsweep.failures import StageError
 from prefsweep.files import write_jsonl
 from prefsweep.records.base import read_document
 from prefsweep.records.data import HeldOutPrompt
-from prefsweep.records.measure import Evaluation, PairScore
+from prefsweep.records.measure import Evaluation, PairScore, TaskDocuments
 from prefsweep.serving import Server
 
 PREFERENCE_TASK = "preference-accuracy"
@@ -66,26 +67,96 @@ def evaluate(
 
 
 def as_evaluation(run: str, document: dict[str, Any], pairs: list[HeldOutPrompt]) -> Evaluation:
-    """lm-eval's document as a record; pairs are joined by id, never by position."""
+    """lm-eval's document as a record; pairs are joined by id, never by position.
+
+    Raises StageError("score") when a run-level result is not a number.
+    """
+    for task, values in document["tasks"].items():
+        for metric, value in values.items():
+            if not math.isfinite(value):
+                raise StageError("score", f"lm-eval gives {value} as {metric} of {task}")
     by_id = {pair.id: pair for pair in pairs}
-    scores = []
-    for sample in document["samples"].get(PREFERENCE_TASK, []):
-        pair = by_id[sample["id"]]
-        (chosen, _), (rejected, _) = sample["responses"]
-        scores.append(
-            PairScore(
-                prompt=pair.id,
-                chosen_log_prob=chosen,
-                rejected_log_prob=rejected,
-                chosen_characters=len(pair.chosen or ""),
-                rejected_characters=len(pair.rejected or ""),
-            )
-        )
     return Evaluation(
         run=run,
-        pairs=scores,
+        pairs=[_pair_score(sample, by_id) for sample in document["samples"].get(PREFERENCE_TASK, [])],
         tasks=document["tasks"],
+        documents=_documents(document, by_id),
         task_versions=document["task_versions"],
         total_seconds=document["seconds"],
         versions=document["versions"],
     )
+
+
+def _pair_score(sample: dict[str, Any], pairs: dict[str, HeldOutPrompt]) -> PairScore:
+    pair = pairs[sample["id"]]
+    (chosen, _), (rejected, _) = sample["responses"]
+    return PairScore(
+        prompt=pair.id,
+        chosen_log_prob=chosen,
+        rejected_log_prob=rejected,
+        chosen_characters=len(pair.chosen or ""),
+        rejected_characters=len(pair.rejected or ""),
+    )
+
+
+def _documents(document: dict[str, Any], pairs: dict[str, HeldOutPrompt]) -> dict[str, TaskDocuments]:
+    """Per task, and for a group its tasks' documents together; a group within a group is part of the outer one."""
+    groups = {name: leaves for name, leaves in document["groups"].items() if len(leaves) > 1}
+    outer = {
+        name: leaves
+        for name, leaves in groups.items()
+        if not any(set(leaves) < set(others) for others in groups.values())
+    }
+    grouped = {leaf for leaves in outer.values() for leaf in leaves}
+    alone = {name: [name] for name in document["samples"] if name not in grouped}
+    return {name: _of_task(leaves, document, pairs) for name, leaves in (alone | outer).items()}
+
+
+def _of_task(leaves: list[str], document: dict[str, Any], pairs: dict[str, HeldOutPrompt]) -> TaskDocuments:
+    rows: dict[str, dict[str, float]] = {}
+    contents: dict[str, str] = {}
+    better: dict[str, bool] = {}
+    own: set[str] = set()
+    for leaf in leaves:
+        for sample in document["samples"][leaf]:
+            place = f"{sample['number']:d}" if len(leaves) == 1 else f"{leaf}/{sample['number']:d}"
+            contents[place] = sample["content"][:16]
+            own.add(str(sample["id"]))
+            for metric, raw in sample["values"].items():
+                name, value = document_value(metric, raw)
+                name = name if sample["filter"] == "none" else f"{name},{sample['filter']}"
+                if value is not None:
+                    rows.setdefault(name, {})[place] = value
+                high = document["higher_is_better"].get(leaf, {}).get(metric)
+                better |= {} if high is None else {name: high}
+    return TaskDocuments(
+        heldout=own <= pairs.keys(),
+        ids=list(contents),
+        contents=list(contents.values()),
+        values={name: [found.get(place) for place in contents] for name, found in rows.items()},
+        higher_is_better={name: high for name, high in better.items() if name in rows},
+    )
+
+
+_BITS_PER = {"word_perplexity": "bits_per_word", "byte_perplexity": "bits_per_byte", "bits_per_byte": "bits_per_byte"}
+"""lm-eval's perplexities, which it keeps as a document's log-likelihood and length, by what one of its length costs."""
+
+
+def document_value(metric: str, raw: object) -> tuple[str, float | None]:
+    """What lm-eval kept of one document as the name and value of a mean over documents.
+
+    Perplexities become −log₂ likelihood per word, byte or, for `perplexity`, per answer: its logarithm, which a mean
+    over documents suits. A list of booleans, one per instruction, becomes the share that is met. None where
+    there is no number, as for an F1 or BLEU that only all documents together have.
+    """
+    if metric in _BITS_PER and isinstance(raw, list) and len(raw) == 2 and raw[1]:
+        return _BITS_PER[metric], _finite(-raw[0] / (raw[1] * math.log(2)))
+    if metric == "perplexity" and isinstance(raw, int | float):
+        return "bits_per_answer", _finite(-raw / math.log(2))
+    if isinstance(raw, list) and raw and all(isinstance(one, bool) for one in raw):
+        return metric, sum(raw) / len(raw)
+    return metric, _finite(raw) if isinstance(raw, int | float) else None
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

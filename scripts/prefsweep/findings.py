@@ -1,6 +1,5 @@
 """What a study's scores say, point by point, before it is put into words."""
 
-import math
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -9,7 +8,6 @@ from prefsweep.metrics import METRICS, Metric
 from prefsweep.pairing import HalfPrompts, MetricComparison, compare_metrics
 from prefsweep.plan import BASE, Plan, Run
 from prefsweep.records.data import Half
-from prefsweep.records.measure import Evaluation
 from prefsweep.score_table import ScoreTable
 from prefsweep.statistics import ALPHA, Array, holm
 from prefsweep.verdict import Evidence
@@ -29,7 +27,6 @@ class Findings:
     failed: frozenset[str]
     stopped: Mapping[str, str]
     """Point that screening stopped → why. It is compared with none that finished."""
-    evaluations: Mapping[str, Evaluation]
     test_prompts: HalfPrompts
     test: dict[str, dict[str, MetricComparison]]
     development_prompts: HalfPrompts
@@ -71,23 +68,11 @@ class Findings:
         }
         return max(means, key=lambda point: means[point], default=None)
 
-    def task_values(self, point: str | None) -> dict[tuple[str, str], dict[int, float]]:
-        """(task, metric) → seed → lm-eval's run-level value, without its per-model standard errors."""
-        values: dict[tuple[str, str], dict[int, float]] = {}
-        for run in self.runs.get(point or "", []):
-            if run.id in self.finished and run.id in self.evaluations:
-                for task, numbers in self.evaluations[run.id].tasks.items():
-                    for metric, value in numbers.items():
-                        if "stderr" not in metric and math.isfinite(value):
-                            values.setdefault((task, metric), {})[run.seed] = value
-        return values
-
 
 def find(
     plan: Plan,
     scores: Mapping[str, ScoreTable],
     failed: frozenset[str],
-    evaluations: Mapping[str, Evaluation],
     stopped: Mapping[str, str],
 ) -> Findings:
     """Measure every point on both halves; the family of claims is every point that screening did not stop.
@@ -112,7 +97,6 @@ def find(
         finished=finished,
         failed=failed,
         stopped=stopped,
-        evaluations=evaluations,
         test_prompts=test_prompts,
         test=test,
         development_prompts=development_prompts,

@@ -22,6 +22,7 @@ from prefsweep.rendering import bundle, draw, drawn, page, source
 from prefsweep.results import StudyResults
 from prefsweep.screening_section import screening_figure, screening_section
 from prefsweep.table import Row, point_rows
+from prefsweep.tax_section import tax_section
 
 _QUALITY = ("preference_accuracy_normalised", "chosen_nats_per_character")
 _BEHAVIOUR = ("emoji", "words", "repetition", "truncated", "same_language")
@@ -57,6 +58,7 @@ def _content(study: StudyResults, comparison: Comparison, rows: Mapping[str, Row
         "primary": summary.primary_metric(comparison),
         "board": leaderboard.board(comparison, rows),
         "screening": screening_section(study, comparison),
+        "tax": tax_section(comparison),
         "alarms": account.alarm_rows(study, alarms(study, comparison)),
         "answers": side_by_side(study, comparison),
         "failures": account.failed_runs(study),
@@ -121,6 +123,7 @@ def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
         ("screening", "Screening"): context["screening"]["tables"],
         ("tradeoffs", "Quality and cost"): panels["quality"],
         ("behaviour", "Behaviour"): panels["behaviour"],
+        ("tax", "Alignment tax"): context["tax"]["rows"],
         ("training", "Training"): panels["training"],
         ("alarms", "Alarms"): context["alarms"],
         ("answers", "Answers"): context["answers"]["prompts"],

@@ -19,6 +19,7 @@ from prefsweep.plan import Point
 from prefsweep.results import SERVING_COLUMNS, RunResults, StudyResults
 from prefsweep.samples import sample_rows
 from prefsweep.spreadsheet import csv_text
+from prefsweep.tax_table import tasks_table
 
 Cell = str | int | float | bool | None
 Row = dict[str, Cell]
@@ -99,9 +100,10 @@ def point_rows(study: StudyResults, comparison: Comparison) -> list[Row]:
 
 
 def write_tables(study: StudyResults, comparison: Comparison, directory: Path) -> None:
-    """Write `runs.csv`, `comparison.csv` and `samples.jsonl`, each atomically."""
+    """Write `runs.csv`, `comparison.csv`, `tasks.csv` and `samples.jsonl`, each atomically."""
     write_text(directory / "runs.csv", csv_text(runs_table(study, comparison)))
     write_text(directory / "comparison.csv", csv_text(comparison_table(study, comparison)))
+    write_text(directory / "tasks.csv", csv_text(tasks_table(comparison)))
     write_jsonl(directory / "samples.jsonl", sample_rows(study))
 
 

@@ -18,7 +18,6 @@ from prefsweep.plan import (
     Run,
 )
 from prefsweep.records.data import Half
-from prefsweep.records.measure import Evaluation
 from prefsweep.records.score import PromptScores, Scores
 from prefsweep.score_table import ScoreTable
 
@@ -359,32 +358,6 @@ def test_shares_read_as_percentage_points() -> None:
     assert "better: +53.3 pp (95 % interval +3" in dpo.reason
     mean = dpo.metrics["preference_accuracy"].mean
     assert 0.69 < mean.low < mean.estimate < mean.high < 0.96
-
-
-def test_task_numbers_are_carried_without_an_interval() -> None:
-    plan = _plan("dpo-1", seeds=(0, 1))
-    scores = [_scores(run.id, 0) for run in plan.runs]
-    perplexity = {"base/seed-0": 12.0, "dpo-1/seed-0": 13.0, "dpo-1/seed-1": 15.0}
-    evaluations = {
-        run: Evaluation(
-            run=run,
-            pairs=[],
-            tasks={"held-out-perplexity": {"word_perplexity": value, "word_perplexity_stderr": 1.0}},
-            task_versions={},
-            total_seconds=1,
-            versions={},
-        )
-        for run, value in perplexity.items()
-    }
-    found = compare(plan, {score.run: ScoreTable.of(score) for score in scores}, [], evaluations)
-    (task,) = found.point("dpo-1").tasks
-    assert (task.task, task.metric, task.mean, task.difference) == (
-        "held-out-perplexity",
-        "word_perplexity",
-        14.0,
-        2.0,
-    )
-    assert found.point("base").tasks[0].difference is None
 
 
 def test_the_record_reads_back(tmp_path_factory: pytest.TempPathFactory) -> None:

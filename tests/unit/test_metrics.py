@@ -60,6 +60,7 @@ def _evaluation(*pairs: PairScore, tasks: tuple[str, ...] = ()) -> Evaluation:
         run="dpo-1/seed-0",
         pairs=list(pairs),
         tasks={task: {} for task in tasks},
+        documents={},
         task_versions={},
         total_seconds=1,
         versions={},

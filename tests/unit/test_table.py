@@ -14,6 +14,7 @@ from prefsweep.comparison import Comparison
 from prefsweep.results import StudyResults, read_study
 from prefsweep.spreadsheet import csv_text, spreadsheet_safe
 from prefsweep.table import comparison_table, runs_table, write_tables
+from prefsweep.tax_table import tasks_table
 from tests.example_study import Shape, build_study
 
 SHAPE = Shape(methods=("dpo", "simpo", "kto"), heldout=12, showcase=2, steps=5, failed=("kto",))
@@ -136,6 +137,11 @@ def _pattern(column: str) -> re.Pattern[str]:
     for placeholder, values in (("concurrency", r"\d+"), ("metric", "[a-z_]+"), ("setting", "[a-z_]+")):
         escaped = escaped.replace(f"<{placeholder}>", values)
     return re.compile(escaped.replace("<task>", "[a-z-]+").replace("<value>", r"[\w,]+"))
+
+
+def test_every_column_of_the_tasks_is_documented_in_order(study: StudyResults, comparison: Comparison) -> None:
+    rows = _read(tasks_table(comparison))
+    assert list(rows[0]) == _documented("tasks.csv", study, comparison)
 
 
 @pytest.mark.parametrize("heading", ["runs.csv", "comparison.csv"])

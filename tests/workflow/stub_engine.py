@@ -81,7 +81,10 @@ def measure(options: Namespace, directory: Path) -> None:
     found = example.evaluation(run, point, prompts, chance(options))
     tasks = {name: values for name, values in found.tasks.items() if name in plan.tasks}
     pairs = found.pairs if PREFERENCE_TASK in tasks else []
-    found.model_copy(update={"tasks": tasks, "pairs": pairs}).write(directory / "evaluation.json")
+    documents = {name: rows for name, rows in found.documents.items() if name in plan.tasks}
+    found.model_copy(update={"tasks": tasks, "pairs": pairs, "documents": documents}).write(
+        directory / "evaluation.json"
+    )
 
 
 def chance(options: Namespace) -> random.Random:

@@ -94,6 +94,22 @@ class PairScore(Record):
     rejected_characters: int
 
 
+class TaskDocuments(Record):
+    """What one lm-eval task, or all tasks of a group, found for each document, in the task's order."""
+
+    heldout: bool
+    """The documents are the study's own held-out rows: what training was for, not what it may have cost."""
+    ids: list[str]
+    """A document's place in its task; of a group, behind the task's name."""
+    contents: list[str]
+    """The first digits of each document's SHA-256: arms are paired on the same content only."""
+    values: dict[str, list[float | None]]
+    """Metric → a value per document, None where lm-eval gave no number. A perplexity is there as bits per unit of its
+    document, because the mean of these is what pairing needs."""
+    higher_is_better: dict[str, bool]
+    """As far as lm-eval says so."""
+
+
 class Evaluation(Record):
     """`evaluation.json`: lm-eval's results through the arm's own server."""
 
@@ -101,6 +117,8 @@ class Evaluation(Record):
     pairs: list[PairScore]
     tasks: dict[str, dict[str, float]]
     """Task name → metric → value, exactly as lm-eval reports them."""
+    documents: dict[str, TaskDocuments]
+    """Task or group → its documents."""
     task_versions: dict[str, str]
     total_seconds: float
     versions: dict[str, str]

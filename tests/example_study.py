@@ -313,6 +313,8 @@ def throughput(run: Run, chance: random.Random) -> Throughput:
             concurrency=concurrency, repeat=repeat, requests=8, output_tokens=512,
             wall_seconds=512 / ((22 if concurrency == 1 else 91) * (1 + chance.gauss(0, 0.006))),
             ttft=latency(0.11 * concurrency**0.5), tpot=latency(0.04), itl=latency(0.04), e2e=latency(2.6),
+            request_ttft_seconds=[0.1 * concurrency**0.5 + 0.01 * request for request in range(8)],
+            request_e2e_seconds=[2.5 + 0.1 * concurrency**0.5 + 0.02 * request for request in range(8)],
         )
         for concurrency in (1, 8)
         for repeat in range(3)

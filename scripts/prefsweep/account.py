@@ -1,14 +1,13 @@
-"""What a sceptic reads, as tables: serving numbers, failed runs, every run's provenance."""
+"""What a sceptic reads, as tables: alarms, failed runs, every run's provenance."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from statistics import fmean
 from typing import Any
 
 from prefsweep.alarms import Alarm
 from prefsweep.answers import cut
 from prefsweep.comparison import Comparison
 from prefsweep.plan import BASE, Point
-from prefsweep.results import SERVING_COLUMNS, RunResults, StudyResults
+from prefsweep.results import RunResults, StudyResults
 from prefsweep.table import setting_names
 
 MOST_RUNS_IN_FULL = 60
@@ -18,26 +17,6 @@ MOST_FACTS = 250
 Facts = list[tuple[str, str]]
 Table = dict[str, Any]
 """`caption`, `heads` (the first one names the rows) and `rows` of `name`, `method` and `cells`."""
-
-
-def serving_tables(study: StudyResults) -> list[Table]:
-    """Throughput and latencies per point, one table per concurrency; the speed also against the base's."""
-    heads = ["point", "against base", *(_head(column) for column in SERVING_COLUMNS)]
-    tables = []
-    for concurrency in sorted(set(study.plan.generate.concurrency)):
-        rows, base = [], None
-        for point in study.plan.points:
-            timings = [timing for run in study.of_point(point.id) if (timing := run.serving(concurrency))]
-            if not timings:
-                continue
-            means = {column: fmean(timing[column] for timing in timings) for column in SERVING_COLUMNS}
-            speed = means["output_tokens_per_second"]
-            base = speed if point.method == BASE else base
-            against = f"{100 * (speed / base - 1):+.1f} %".replace("-", "−") if base else "n/a"
-            cells = ["" if point.method == BASE else against, *(_timing(c, v) for c, v in means.items())]
-            rows.append({"name": point.label, "method": point.method, "cells": cells})
-        tables.append(table(f"{_requests(concurrency)}", heads, rows))
-    return [table for table in tables if table["rows"]]
 
 
 def alarm_rows(study: StudyResults, alarms: Sequence[Alarm]) -> list[dict[str, str]]:
@@ -217,20 +196,3 @@ def _is_command(value: list[Any]) -> bool:
 def _listed(value: list[Any]) -> str:
     more = f" and {len(value) - MOST_ITEMS} more" if len(value) > MOST_ITEMS else ""
     return ", ".join(_text(item) for item in value[:MOST_ITEMS]) + more
-
-
-def _requests(concurrency: int) -> str:
-    return "One request at a time" if concurrency == 1 else f"{concurrency} requests at a time"
-
-
-def _head(column: str) -> str:
-    if column == "output_tokens_per_second":
-        return "tokens/s"
-    latency, percentile, _ = column.split("_")
-    return f"{latency.upper()} {percentile}"
-
-
-def _timing(column: str, value: float) -> str:
-    if column == "output_tokens_per_second":
-        return f"{value:.1f}"
-    return f"{value * 1000:.0f} ms" if value < 10 else f"{value:.1f} s"

@@ -21,6 +21,7 @@ from prefsweep.plan import BASE
 from prefsweep.rendering import bundle, draw, drawn, page, source
 from prefsweep.results import StudyResults
 from prefsweep.screening_section import screening_figure, screening_section
+from prefsweep.speed_section import speed_section
 from prefsweep.table import Row, point_rows
 from prefsweep.tax_section import tax_section
 
@@ -62,7 +63,7 @@ def _content(study: StudyResults, comparison: Comparison, rows: Mapping[str, Row
         "alarms": account.alarm_rows(study, alarms(study, comparison)),
         "answers": side_by_side(study, comparison),
         "failures": account.failed_runs(study),
-        "serving": account.serving_tables(study),
+        "speed": speed_section(study),
         "data": data_section(study, comparison),
         "provenance": account.provenance(study, comparison),
     }
@@ -93,8 +94,9 @@ def _panels(
 
 
 def _tradeoffs(comparison: Comparison, rows: Mapping[str, Row], colours: dict[str, str]) -> list[Figure]:
-    columns = {
-        "output_tokens_per_second": "output tokens per second",
+    comparable = all(row["speed_control"] in ("passed", None) for row in rows.values())
+    columns = {"output_tokens_per_second": "output tokens per second"} if comparable else {}
+    columns |= {
         "train_seconds": "training seconds per run",
         "words_estimate": "words per answer",
     }
@@ -128,7 +130,7 @@ def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
         ("alarms", "Alarms"): context["alarms"],
         ("answers", "Answers"): context["answers"]["prompts"],
         ("failures", "Failed runs"): context["failures"],
-        ("serving", "Serving"): context["serving"],
+        ("speed", "Speed"): context["speed"]["tables"],
         ("data", "Data"): True,
         ("provenance", "Provenance"): True,
     }

@@ -11,6 +11,7 @@ from pydantic import Field
 from prefsweep.files import sha256_of_json
 from prefsweep.records.base import Record
 from prefsweep.search import Halving
+from prefsweep.settings import ServiceLevel
 
 BASE = "base"
 Device = Literal["cpu", "cuda"]
@@ -142,6 +143,8 @@ class Plan(Record):
     model: PlannedModel
     data: PlannedData
     generate: GenerateSettings
+    service_level: ServiceLevel | None = None
+    """The study's `generate.slo`, apart from what a measurement depends on."""
     tasks: list[str]
     points: list[Point]
     runs: list[Run]

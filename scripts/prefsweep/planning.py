@@ -169,7 +169,7 @@ def _plan(asked: Asked, model: _CheckedModel, data: _CheckedData, device: Device
     check_tracking(file, points, device)
     tasks = measurable_tasks(file, config, counts)
     notices = plan_notices(config, points, methods, counts)
-    generate = GenerateSettings(**config.generate.model_dump())
+    generate = GenerateSettings(**config.generate.model_dump(exclude={"slo"}))
     estimator = Estimator(
         methods=methods,
         counts=counts,
@@ -208,6 +208,7 @@ def _plan(asked: Asked, model: _CheckedModel, data: _CheckedData, device: Device
             formats=counts.explanations if counts else [],
         ),
         generate=generate,
+        service_level=config.generate.slo,
         tasks=tasks,
         points=points,
         runs=runs,

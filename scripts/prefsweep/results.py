@@ -31,15 +31,12 @@ from prefsweep.screening import decisions, stopped_points
 Status = Literal["finished", "failed", "stopped", "unfinished"]
 STAGES = ("prepare", "train", "merge", "measure", "score", "compare")
 
+LATENCIES = ("ttft", "tpot", "itl", "e2e")
+PERCENTILES = ("p50", "p95", "p99")
 SERVING_COLUMNS = (
     "output_tokens_per_second",
-    "ttft_p50_seconds",
-    "ttft_p95_seconds",
-    "tpot_p50_seconds",
-    "tpot_p95_seconds",
-    "itl_p95_seconds",
-    "e2e_p50_seconds",
-    "e2e_p95_seconds",
+    "requests_per_second",
+    *(f"{latency}_{percentile}_seconds" for latency in LATENCIES for percentile in PERCENTILES),
 )
 
 _T = TypeVar("_T")
@@ -104,9 +101,13 @@ class RunResults:
         """Mean of a metric over the held-out prompts that have it; both halves unless one is named."""
         return self.scores.mean(metric, half) if self.scores else None
 
+    def passes(self, concurrency: int) -> list[TimedPass]:
+        """The timed passes at one concurrency, by repeat."""
+        return [p for p in self.throughput.passes if p.concurrency == concurrency] if self.throughput else []
+
     def serving(self, concurrency: int) -> dict[str, float]:
         """`SERVING_COLUMNS` at one concurrency, the median over repeats; empty if it was not timed."""
-        passes = [p for p in self.throughput.passes if p.concurrency == concurrency] if self.throughput else []
+        passes = self.passes(concurrency)
         if not passes:
             return {}
         return {column: median(_timing(one, column) for one in passes) for column in SERVING_COLUMNS}
@@ -203,8 +204,8 @@ def _read_run(directory: Path, plan: Plan, run: Run, *, stopped: bool) -> RunRes
 
 
 def _timing(timed: TimedPass, column: str) -> float:
-    if column == "output_tokens_per_second":
-        return timed.output_tokens_per_second
+    if column.endswith("_per_second"):
+        return float(getattr(timed, column))
     latency, percentile, _ = column.split("_")
     return float(getattr(getattr(timed, latency), f"{percentile}_seconds"))
 

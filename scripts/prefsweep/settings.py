@@ -1,8 +1,8 @@
 """What a study can set about training, generation and scoring: names, bounds, defaults, and what each one means."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Precision = Literal["float32", "bfloat16"]
 Scheduler = Literal["cosine", "linear", "constant"]
@@ -73,6 +73,26 @@ class TrainSettings(Strict):
     keep_checkpoints: int = Field(2, strict=True, ge=1, description="The latest ones, while a run trains.")
 
 
+class ServiceLevel(Strict):
+    """What a request keeps to when it counts as good (goodput); what is not given is not asked. Read by the report."""
+
+    ttft_seconds: float | None = Field(None, strict=True, gt=0, description="Request sent to first token, at most.")
+    tpot_seconds: float | None = Field(None, strict=True, gt=0, description="Per later token of the request, at most.")
+    e2e_seconds: float | None = Field(None, strict=True, gt=0, description="Request sent to last token, at most.")
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Self:
+        if not self.limits:
+            raise ValueError("give at least one of ttft_seconds, tpot_seconds and e2e_seconds, or leave slo out")
+        return self
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Latency → its limit in seconds, of those that are given."""
+        given = {"ttft": self.ttft_seconds, "tpot": self.tpot_seconds, "e2e": self.e2e_seconds}
+        return {latency: limit for latency, limit in given.items() if limit is not None}
+
+
 class GenerateConfig(Strict):
     """How every arm answers the held-out prompts and how it is timed."""
 
@@ -93,6 +113,9 @@ class GenerateConfig(Strict):
     )
     enforce_eager: bool = Field(
         False, strict=True, description="No CUDA graphs: starts sooner, decodes slower. The CPU always does so."
+    )
+    slo: ServiceLevel | None = Field(
+        None, description="Limits that a good request keeps to; another one re-runs the report alone."
     )
 
 

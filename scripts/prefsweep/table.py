@@ -5,7 +5,7 @@ Numbers stay numbers; what is missing stays empty.
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -16,8 +16,10 @@ from prefsweep.alarms import Alarm, alarm_text, alarms, training_alarms
 from prefsweep.comparison import Comparison, MetricComparison, PointComparison
 from prefsweep.files import write_jsonl, write_text
 from prefsweep.plan import Point
-from prefsweep.results import SERVING_COLUMNS, RunResults, StudyResults
+from prefsweep.results import RunResults, StudyResults
 from prefsweep.samples import sample_rows
+from prefsweep.speed_columns import point_speed, run_speed
+from prefsweep.speed_control import speed_controls
 from prefsweep.spreadsheet import csv_text
 from prefsweep.tax_table import tasks_table
 
@@ -65,13 +67,15 @@ def runs_table(study: StudyResults, comparison: Comparison) -> pd.DataFrame:
     metrics = [metric.name for metric in comparison.metrics]
     settings = setting_names(study.plan.points)
     tasks = _task_columns(study.runs)
-    concurrency = sorted(set(study.plan.generate.concurrency))
+    controls = speed_controls(study)
     rows = [
         _identity(run)
         | {name: _plain(run.point.settings.get(name)) for name in settings}
         | _training(run)
         | _fields(run.merge, _MERGE)
-        | _serving(run, concurrency)
+        | _fields(run.throughput, _MEASURE)
+        | {"peak_memory_bytes": run.peak_memory_bytes}
+        | run_speed(run, controls, study.plan.service_level)
         | _metric_means(run, metrics)
         | _task_values(run, tasks)
         for run in study.runs
@@ -86,7 +90,7 @@ def comparison_table(study: StudyResults, comparison: Comparison) -> pd.DataFram
 
 def point_rows(study: StudyResults, comparison: Comparison) -> list[Row]:
     """The rows of `comparison.csv` as plain values."""
-    concurrency = max(study.plan.generate.concurrency)
+    control = speed_controls(study)[max(study.plan.generate.concurrency)]
     companions = [m.name for m in comparison.metrics if m.name != comparison.primary_metric]
     found = alarms(study, comparison)
     rows: list[Row] = []
@@ -95,7 +99,9 @@ def point_rows(study: StudyResults, comparison: Comparison) -> list[Row]:
         row = _point_identity(point) | recommended | _primary(point, comparison) | _decision(point)
         for name in companions:
             row |= _companion(name, point.metrics.get(name))
-        rows.append(row | _point_costs(study.of_point(point.point), concurrency) | _told(point, found))
+        finished = [run for run in study.of_point(point.point) if run.status == "finished"]
+        row |= _point_costs(finished) | point_speed(finished, control, study.plan.service_level)
+        rows.append(row | _told(point, found))
     return rows
 
 
@@ -133,15 +139,6 @@ def _training(run: RunResults) -> Row:
     losses: list[float | None] = [*run.losses] or [None]
     ends = {"first_loss": losses[0], "final_loss": losses[-1]}
     return _fields(run.train, _TRAIN) | ends | {"training_alarms": alarm_text(training_alarms(run))}
-
-
-def _serving(run: RunResults, concurrency: list[int]) -> Row:
-    row = _fields(run.throughput, _MEASURE) | {"peak_memory_bytes": run.peak_memory_bytes}
-    measured = {c: run.serving(c) for c in concurrency}
-    for column in SERVING_COLUMNS:
-        row[column] = measured[concurrency[-1]].get(column)
-        row |= {f"{column}_at_{c}": measured[c].get(column) for c in concurrency}
-    return row
 
 
 def _metric_means(run: RunResults, metrics: list[str]) -> Row:
@@ -201,17 +198,14 @@ def _companion(name: str, measured: MetricComparison | None) -> Row:
     return {f"{name}_{column}": value for column, value in row.items()}
 
 
-def _point_costs(runs: Iterable[RunResults], concurrency: int) -> Row:
-    finished = [run for run in runs if run.status == "finished"]
+def _point_costs(finished: Sequence[RunResults]) -> Row:
     trained = [run.train for run in finished if run.train]
     peaks = [peak for run in finished if (peak := run.peak_memory_bytes) is not None]
-    speeds = [timing["output_tokens_per_second"] for run in finished if (timing := run.serving(concurrency))]
     return {
         "train_seconds": fmean(t.train_seconds for t in trained) if trained else None,
         "steps": fmean(t.steps for t in trained) if trained else None,
         "sequences": fmean(t.sequences for t in trained) if trained else None,
         "peak_memory_bytes": max(peaks, default=None),
-        "output_tokens_per_second": fmean(speeds) if speeds else None,
     }
 
 

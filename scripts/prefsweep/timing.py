@@ -102,6 +102,8 @@ def summarised(outputs: list[RequestFuncOutput], wall_seconds: float, concurrenc
         ),
         itl=_percentiles(gap for output in outputs for gap in output.itl),
         e2e=_percentiles(output.latency for output in outputs),
+        request_ttft_seconds=[round(output.ttft, 6) for output in outputs],
+        request_e2e_seconds=[round(output.latency, 6) for output in outputs],
     )
 
 

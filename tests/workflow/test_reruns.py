@@ -46,6 +46,13 @@ def test_a_new_swept_key_keeps_runs_whose_settings_are_unchanged(project: Projec
     assert project.jobs() == dict.fromkeys(WHOLE_RUN, 5) | REPORT
 
 
+def test_another_service_level_makes_the_report_anew_and_measures_nothing(project: Project) -> None:
+    study = (project.directory / "study.yaml").read_text()
+    assert "generate:" not in study
+    project.edit("study.yaml", "device: cpu", "device: cpu\ngenerate: {slo: {ttft_seconds: 0.5}}")
+    assert project.jobs() == REPORT
+
+
 def test_a_new_seed_trains_every_method_once_more(project: Project) -> None:
     project.edit("study.yaml", "device: cpu", "device: cpu\nseeds: [0, 1]")
     assert project.jobs() == dict.fromkeys(WHOLE_RUN, 5) | REPORT

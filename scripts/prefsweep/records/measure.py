@@ -57,10 +57,24 @@ class TimedPass(Record):
     tpot: Percentiles
     itl: Percentiles
     e2e: Percentiles
+    request_ttft_seconds: list[float]
+    request_e2e_seconds: list[float]
+    """Each request's, in the order sent: other questions than the percentiles can be asked without timing again."""
 
     @property
     def output_tokens_per_second(self) -> float:
         return self.output_tokens / self.wall_seconds
+
+    @property
+    def requests_per_second(self) -> float:
+        return self.requests / self.wall_seconds
+
+    @property
+    def request_tpot_seconds(self) -> list[float]:
+        """Each request's: all have the same number of output tokens."""
+        later_tokens = self.output_tokens / self.requests - 1
+        ends = zip(self.request_ttft_seconds, self.request_e2e_seconds, strict=True)
+        return [(e2e - ttft) / later_tokens for ttft, e2e in ends]
 
 
 class Throughput(Record):

@@ -115,11 +115,7 @@ def _comparison(
 ) -> MetricComparison:
     detectable = None
     if difference is not None and difference.standard_error > 0:
-        detectable = minimum_detectable_effect(
-            difference.standard_error,
-            alpha=alphas.get(metric.name, ALPHA),
-            degrees_of_freedom=difference.degrees_of_freedom,
-        )
+        detectable = minimum_detectable_effect(difference, alphas.get(metric.name, ALPHA))
     return MetricComparison(
         metric=metric.name,
         prompts=int(np.isfinite(pair.values).all(axis=0).sum()),

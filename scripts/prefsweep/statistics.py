@@ -10,13 +10,17 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import optimize, special, stats
 
 from prefsweep.records.base import Record
 
 DRAWS = 2000
 ALPHA = 0.05
 POWER = 0.8
+
+_LEAST_PROBABILITY = 1e-300
+_MOST_PROMPTS = 1e6
+"""Times those that there are: what would not be resolved by so many is not by any."""
 
 Array = npt.NDArray[np.float64]
 
@@ -33,10 +37,34 @@ class Interval(Record):
     standard_error: float
     seed_standard_error: float
     """The part that comes from seeds and that more prompts cannot remove; zero with one seed."""
-    degrees_of_freedom: float
+    seed_share: float
+    """V_seed / (V_prompt + V_seed): how much of the uncertainty is known from no more than these seeds."""
     seeds: int
     clusters: int
     """Independent groups of prompts; with one prompt per cluster the number of prompts."""
+
+    def quantile(self, level: float) -> float:
+        """How many standard errors the estimate lies above the truth, at most, with probability `level`.
+
+        Cochran and Cox's (1957) mean of Student's quantiles for the prompts and for the seeds, by their shares of the
+        variance. It errs towards caution where degrees of freedom estimated from few seeds do not (docs/statistics.md).
+        """
+        by_prompts = float(special.stdtrit(self.clusters - 1, level))
+        by_seeds = float(special.stdtrit(self.seeds - 1, level)) if self.seeds > 1 else 0.0
+        return (1 - self.seed_share) * by_prompts + self.seed_share * by_seeds
+
+    def tail(self, distance: float) -> float:
+        """Probability that the estimate lies so many standard errors above the truth, or more: `quantile` inverted."""
+        if distance <= 0:
+            return 1 - self.tail(-distance) if distance else 0.5
+        by_prompts = float(special.stdtr(self.clusters - 1, -distance))
+        if self.seed_share == 0:
+            return by_prompts
+        least = max(min(by_prompts, float(special.stdtr(self.seeds - 1, -distance))), _LEAST_PROBABILITY) / math.e
+        if -self.quantile(least) <= distance:
+            return least
+        found = optimize.brentq(lambda log: -self.quantile(math.exp(log)) - distance, *np.log([least, 0.5]))
+        return math.exp(found)
 
 
 def crossed_bootstrap(
@@ -55,12 +83,11 @@ def crossed_bootstraps(
     """One interval for each array of `stack`, shape (arrays, seeds, prompts), all from the same draws.
 
     The pigeonhole bootstrap (Owen 2007, arXiv 0712.1111) draws seeds and, independently, prompt clusters with
-    replacement and weighs every value by the product of its two counts. Its standard error goes into a t
-    interval with Satterthwaite's (1946) degrees of freedom, so that few seeds widen it; each one-way
-    clustered standard error is a floor, because a bootstrap over S seeds understates their variance by (S -
-    1)/S. The p-value is never below 2^(1 - clusters), the least that a paired sign-flip test over clusters
-    can give. With one seed only prompts vary. The same shape, `draws` and `generator_seed` always give the
-    same draws.
+    replacement and weighs every value by the product of its two counts. Its standard error goes into an
+    interval by `Interval.quantile`, so that few seeds widen it; each one-way clustered standard error is a
+    floor, because a bootstrap over S seeds understates their variance by (S - 1)/S. The p-value is never below
+    2^(1 - clusters), the least that a paired sign-flip test over clusters can give. With one seed only prompts
+    vary. The same shape, `draws` and `generator_seed` always give the same draws.
 
     `clusters`, shape (prompts,), names each prompt's cluster by an integer. Raises ValueError when a value is
     not finite, a shape does not fit, or there are fewer than two clusters.
@@ -106,36 +133,35 @@ def _counts(seeds: int, clusters: int, draws: int, generator_seed: int) -> tuple
 
 
 def _interval(estimate: float, bootstrap: float, residuals: Array) -> Interval:
-    """A t interval from the bootstrap's variance and the residuals of shape (seeds, clusters)."""
+    """An interval from the bootstrap's variance and the residuals of shape (seeds, clusters)."""
     seeds, clusters = residuals.shape
     by_cluster, by_seed = residuals.mean(axis=0), residuals.mean(axis=1)
     cluster_part = float(by_cluster.var(ddof=1)) / clusters
     seed_part = float(by_seed.var(ddof=1)) / seeds if seeds > 1 else 0.0
     interaction = residuals - by_cluster - by_seed[:, None]
     noise = float((interaction**2).sum()) / max((seeds - 1) * (clusters - 1), 1) / (seeds * clusters)
-    error = math.sqrt(max(bootstrap, cluster_part, seed_part))
-    freedom = float(clusters - 1)
-    if seed_part > 0:
-        freedom = (cluster_part + seed_part) ** 2 / (cluster_part**2 / (clusters - 1) + seed_part**2 / (seeds - 1))
-    half_width = float(stats.t.ppf(1 - ALPHA / 2, freedom)) * error
-    return Interval(
+    found = Interval(
         estimate=estimate,
-        low=estimate - half_width,
-        high=estimate + half_width,
-        p_value=_p_value(estimate, error, freedom, clusters),
-        standard_error=error,
+        low=estimate,
+        high=estimate,
+        p_value=1.0,
+        standard_error=math.sqrt(max(bootstrap, cluster_part, seed_part)),
         seed_standard_error=math.sqrt(max(seed_part - noise, 0.0)) if seeds > 1 else 0.0,
-        degrees_of_freedom=freedom,
+        seed_share=seed_part / (cluster_part + seed_part) if seed_part > 0 else 0.0,
         seeds=seeds,
         clusters=clusters,
     )
+    half_width = found.quantile(1 - ALPHA / 2) * found.standard_error
+    ends = {"low": estimate - half_width, "high": estimate + half_width}
+    return found.model_copy(update=ends | {"p_value": _p_value(found)})
 
 
-def _p_value(estimate: float, error: float, freedom: float, clusters: int) -> float:
-    if estimate == 0:
+def _p_value(found: Interval) -> float:
+    if found.estimate == 0:
         return 1.0
-    tail = 2 * float(stats.t.sf(abs(estimate) / error, freedom)) if error > 0 else 0.0
-    return max(tail, least_p_value(clusters))
+    error = found.standard_error
+    tail = 2 * found.tail(abs(found.estimate) / error) if error > 0 else 0.0
+    return max(tail, least_p_value(found.clusters))
 
 
 def least_p_value(clusters: int) -> float:
@@ -181,27 +207,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def minimum_detectable_effect(
-    standard_error: float, power: float = POWER, alpha: float = ALPHA, degrees_of_freedom: float = math.inf
-) -> float:
+def minimum_detectable_effect(interval: Interval, alpha: float = ALPHA, power: float = POWER) -> float:
     """The true difference a two-sided test finds with probability `power`: (q[1 - alpha/2] + q[power]) × SE.
 
-    q are quantiles of Student's t, the normal's for infinite degrees of freedom (Bloom 1995; for paired
-    evaluations Miller 2024, arXiv 2411.00640).
+    q are the interval's quantiles (Bloom 1995; for paired evaluations Miller 2024, arXiv 2411.00640).
     """
-    quantiles = [float(stats.t.ppf(level, degrees_of_freedom)) for level in (1 - alpha / 2, power)]
-    return sum(quantiles) * standard_error
-
-
-def expected_mde_accuracy(n_prompts: int, discordant_share: float) -> float:
-    """Smallest detectable difference of two paired accuracies before anything ran, with one seed.
-
-    Under the null a paired difference is ±1 for the discordant share and 0 otherwise, so SE = sqrt(share /
-    n). Raises ValueError unless n is positive and the share lies in [0, 1].
-    """
-    if n_prompts < 1 or not 0 <= discordant_share <= 1:
-        raise ValueError(f"{n_prompts} prompts with {discordant_share} discordant are not a plan")
-    return minimum_detectable_effect(math.sqrt(discordant_share / n_prompts))
+    return (interval.quantile(1 - alpha / 2) + interval.quantile(power)) * interval.standard_error
 
 
 def prompts_to_resolve(
@@ -214,9 +225,25 @@ def prompts_to_resolve(
     """
     if interval.standard_error == 0 or effect <= 0:
         return None
-    freedom = math.inf if interval.seeds == 1 else interval.degrees_of_freedom
-    needed = (effect / minimum_detectable_effect(1.0, power, alpha, freedom)) ** 2
-    fixed = interval.seed_standard_error**2
-    if needed <= fixed:
+
+    def lacking(log: float) -> float:
+        return minimum_detectable_effect(_with_prompts(interval, math.exp(log)), alpha, power) - effect
+
+    least, most = math.log(2 / interval.clusters), math.log(_MOST_PROMPTS)
+    if lacking(most) > 0:
         return None
-    return math.ceil(prompts * max(interval.standard_error**2 - fixed, 0.0) / (needed - fixed))
+    factor = math.exp(optimize.brentq(lacking, least, most)) if lacking(least) > 0 else math.exp(least)
+    return math.ceil(prompts * factor)
+
+
+def _with_prompts(interval: Interval, factor: float) -> Interval:
+    """The same noise seen with `factor` times the prompts: all of it shrinks but what seeds differ in themselves."""
+    lasting = min((interval.seed_standard_error / interval.standard_error) ** 2, interval.seed_share)
+    left = lasting + (1 - lasting) / factor
+    return interval.model_copy(
+        update={
+            "standard_error": interval.standard_error * math.sqrt(left),
+            "seed_share": (lasting + (interval.seed_share - lasting) / factor) / left,
+            "clusters": max(round(interval.clusters * factor), 2),
+        }
+    )

@@ -18,7 +18,7 @@ def _difference(estimate: float, error: float, clusters: int = 100) -> Interval:
         p_value=1.0,
         standard_error=error,
         seed_standard_error=0.0,
-        degrees_of_freedom=clusters - 1,
+        seed_share=0.0,
         seeds=1,
         clusters=clusters,
     )

@@ -11,7 +11,6 @@ from prefsweep.statistics import (
     Interval,
     crossed_bootstrap,
     crossed_bootstraps,
-    expected_mde_accuracy,
     holm,
     minimum_detectable_effect,
     prompts_to_resolve,
@@ -53,7 +52,7 @@ def test_disagreeing_seeds_widen_the_interval() -> None:
     apart = values + np.array([[-0.5], [0.0], [0.5]])
     calm, wild = (crossed_bootstrap(v, np.arange(200)) for v in (values, apart))
     assert wild.standard_error > 2 * calm.standard_error
-    assert wild.degrees_of_freedom < 3
+    assert wild.quantile(0.975) == pytest.approx(stats.t.ppf(0.975, 2), rel=0.1)
     assert wild.seed_standard_error == pytest.approx(0.5 / math.sqrt(3), rel=0.3)
 
 
@@ -112,7 +111,7 @@ def test_one_seed_cannot_speak_for_its_method() -> None:
 
 def test_a_detectable_effect_is_found_about_as_often_as_promised() -> None:
     generator, found = np.random.default_rng(5), 0
-    effect = minimum_detectable_effect(1 / math.sqrt(100), degrees_of_freedom=99)
+    effect = minimum_detectable_effect(_interval(error=1 / math.sqrt(100)))
     for _ in range(300):
         values = generator.normal(effect, 1, (1, 100))
         found += crossed_bootstrap(values, np.arange(100), draws=300).p_value < 0.05
@@ -171,24 +170,53 @@ def test_holm_by_hand() -> None:
 
 
 def test_detectable_effects() -> None:
-    assert minimum_detectable_effect(1.0) == pytest.approx(1.959964 + 0.841621, abs=1e-6)
-    assert minimum_detectable_effect(2.0, power=0.9, alpha=0.01) == pytest.approx(2 * (2.575829 + 1.281552), abs=1e-5)
-    assert minimum_detectable_effect(1.0, degrees_of_freedom=4) == pytest.approx(2.776445 + 0.940965, abs=1e-5)
-    assert expected_mde_accuracy(500, 0.2) == pytest.approx(0.056, abs=5e-4)
-    with pytest.raises(ValueError, match="not a plan"):
-        expected_mde_accuracy(0, 0.2)
+    many = _interval(error=1.0, clusters=10**9)
+    assert minimum_detectable_effect(many) == pytest.approx(1.959964 + 0.841621, abs=1e-6)
+    assert minimum_detectable_effect(many, alpha=0.01, power=0.9) == pytest.approx(2.575829 + 1.281552, abs=1e-5)
+    assert minimum_detectable_effect(_interval(error=2.0, clusters=5)) == pytest.approx(
+        2 * (2.776445 + 0.940965), abs=1e-5
+    )
+
+
+def test_quantiles_are_students_by_the_shares_of_prompts_and_seeds() -> None:
+    """Cochran and Cox (1957): t(0.975) is 1.984217 with 99 degrees of freedom and 4.302653 with 2."""
+    mixed = _interval(error=1.0, seed_share=0.25, seeds=3)
+    assert mixed.quantile(0.975) == pytest.approx(0.75 * 1.984217 + 0.25 * 4.302653, abs=1e-6)
+    assert _interval(error=1.0).quantile(0.975) == pytest.approx(1.984217, abs=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 1.0])
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.975, 1 - 1e-9])
+def test_a_tail_is_the_quantile_inverted(share: float, level: float) -> None:
+    one = _interval(error=1.0, seed_share=share, seeds=3)
+    assert one.tail(one.quantile(level)) == pytest.approx(1 - level, rel=1e-6)
+    assert one.tail(-one.quantile(level)) == pytest.approx(level, rel=1e-6)
+
+
+def test_a_tail_too_small_for_a_number_is_small() -> None:
+    assert _interval(error=1.0, clusters=5000).tail(60.0) <= 1e-300
+    assert _interval(error=1.0, seed_share=1e-12, seeds=2, clusters=5000).tail(60.0) < 1e-9
 
 
 def test_the_number_of_prompts_that_would_resolve_a_difference() -> None:
-    one_seed = _interval(error=0.1)
-    assert prompts_to_resolve(one_seed, 100, minimum_detectable_effect(0.05)) == 400
-    seeds_limit = _interval(error=0.1, seed_error=0.06, seeds=3)
-    assert prompts_to_resolve(seeds_limit, 100, minimum_detectable_effect(0.05)) is None
-    assert prompts_to_resolve(seeds_limit, 100, minimum_detectable_effect(0.08)) == math.ceil(100 * 0.0064 / 0.0028)
+    one_seed = _interval(error=0.1, clusters=10**6)
+    assert prompts_to_resolve(one_seed, 100, 0.5 * minimum_detectable_effect(one_seed)) == pytest.approx(400, abs=1)
     assert prompts_to_resolve(one_seed, 100, 0.0) is None
 
 
-def _interval(error: float, seed_error: float = 0.0, seeds: int = 1) -> Interval:
+def test_prompts_do_not_resolve_what_seeds_differ_in() -> None:
+    """Of a variance of 1, 0.36 stays: with three seeds nothing below 0.6 × (t(0.975, 2) + t(0.8, 2)) is detectable."""
+    three_seeds = _interval(error=1.0, seed_error=0.6, seed_share=0.4, seeds=3, clusters=1000)
+    least = 0.6 * (4.302653 + 1.060660)
+    assert prompts_to_resolve(three_seeds, 100, 0.99 * least) is None
+    needed = prompts_to_resolve(three_seeds, 100, 1.01 * least)
+    assert needed is not None
+    assert needed > 1000
+
+
+def _interval(
+    error: float, seed_error: float = 0.0, seed_share: float = 0.0, seeds: int = 1, clusters: int = 100
+) -> Interval:
     return Interval(
         estimate=0.1,
         low=0,
@@ -196,7 +224,7 @@ def _interval(error: float, seed_error: float = 0.0, seeds: int = 1) -> Interval
         p_value=0.3,
         standard_error=error,
         seed_standard_error=seed_error,
-        degrees_of_freedom=1e9,
+        seed_share=seed_share,
         seeds=seeds,
-        clusters=100,
+        clusters=clusters,
     )

@@ -130,6 +130,18 @@ class GenerateSettings(Record):
     """Without CUDA graphs; on the CPU always."""
 
 
+class Detectable(Record):
+    """The smallest difference to the base in the primary metric that the study would find with 80 % probability."""
+
+    prompts: int | None = None
+    """On the test half; None until data from a hub has been fetched."""
+    effect: float | None = None
+    """In the metric's unit; None while nothing is known of its spread."""
+    effect_of_seeds_apart: float | None = None
+    """The same where seeds differ, of an assumed effect with several seeds."""
+    basis: Literal["finished runs", "assumption", "unknown"] = "unknown"
+
+
 class Plan(Record):
     """A study, resolved and expanded."""
 
@@ -140,6 +152,7 @@ class Plan(Record):
     seeds: list[int]
     smallest_effect: float
     """The smallest worthwhile difference in the primary metric; nothing smaller is called better or worse."""
+    detectable: Detectable = Detectable()
     model: PlannedModel
     data: PlannedData
     generate: GenerateSettings
@@ -156,8 +169,8 @@ class Plan(Record):
 
     def digest(self) -> str:
         """A hash of all but the estimates, which change as runs finish."""
-        estimates = {key: {"__all__": {"estimate"}} for key in ("runs", "screening")}
-        return sha256_of_json(self.model_dump(mode="json", exclude=estimates))[:16]
+        estimates: dict[str, Any] = {key: {"__all__": {"estimate"}} for key in ("runs", "screening")}
+        return sha256_of_json(self.model_dump(mode="json", exclude=estimates | {"detectable": True}))[:16]
 
     @cached_property
     def points_by_id(self) -> dict[str, Point]:

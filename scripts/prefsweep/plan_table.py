@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from prefsweep.detectable import detectable_text
 from prefsweep.plan import BASE, Plan, Point, Run, Stage
 from prefsweep.search import Halving
 
@@ -103,6 +104,7 @@ def show(plan: Plan, console: Console) -> None:
     for line in plan.data.formats:
         console.print(f"  [dim]{escape(line)}[/dim]", highlight=False)
     console.print(f"primary metric {plan.primary_metric} · smallest worthwhile effect {plan.smallest_effect:g}")
+    console.print(detectable_text(plan), highlight=False)
     one_seed = ["One seed: results are about these checkpoints, not about the methods."]
     for notice in [*(one_seed if len(plan.seeds) == 1 else []), *plan.notices]:
         console.print(f"[yellow]note[/yellow] {escape(notice)}", highlight=False)

@@ -12,6 +12,7 @@ from prefsweep.code import code_revision
 from prefsweep.contaminations import known_contaminations
 from prefsweep.data_files import source_revision
 from prefsweep.dataset import DatasetSpec
+from prefsweep.detectable import planned_detectable
 from prefsweep.estimate import Estimator
 from prefsweep.experience import Experience
 from prefsweep.failures import StageError
@@ -188,6 +189,7 @@ def _plan(asked: Asked, model: _CheckedModel, data: _CheckedData, device: Device
         primary_metric=config.primary_metric,
         seeds=config.seeds,
         smallest_effect=config.smallest_effect,
+        detectable=planned_detectable(config, len(points) - 1, counts, places.results),
         model=PlannedModel(
             name=model.spec.name,
             directory=_relative(model.directory, places.root),

@@ -44,6 +44,7 @@ def test_each_point_has_its_costs_by_stage(tmp_path: Path) -> None:
     assert "train h" in text
     assert "~ a first guess" in text
     assert "all together 13.3 hours, one run after the other" in " ".join(text.split())
+    assert "smallest detectable difference unknown before runs of this study have finished (5 points, 2 seeds" in text
 
 
 def test_what_was_learnt_is_no_guess_and_gpus_are_counted(tmp_path: Path) -> None:

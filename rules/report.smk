@@ -1,6 +1,6 @@
 # Purpose: what is better, by how much, and how sure it is.
 # In:      every run's records
-# Out:     report/{index.html,runs.csv,comparison.csv,tasks.csv,samples.jsonl}; provenance.json
+# Out:     report/{index.html,runs.csv,comparison.csv,tasks.csv,hyperparameters.csv,tries.csv,samples.jsonl}; provenance.json
 
 TEMPLATES = sorted(
     os.path.relpath(path) for path in (ROOT / "scripts/prefsweep/templates").iterdir()
@@ -27,6 +27,8 @@ rule compare:
         runs="results/{study}/report/runs.csv",
         comparison="results/{study}/report/comparison.csv",
         tasks="results/{study}/report/tasks.csv",
+        hyperparameters="results/{study}/report/hyperparameters.csv",
+        tries="results/{study}/report/tries.csv",
         samples="results/{study}/report/samples.jsonl",
     log:
         "results/{study}/logs/compare.log",

@@ -116,7 +116,7 @@ def tradeoff_figure(
 
 
 def _dots(rows: Rows, seeds: Rows, metric: Metric, colours: dict[str, str]) -> Any:
-    chart, colour = alt.Chart(alt.InlineData(rows)), _colour(colours)
+    chart, colour = alt.Chart(alt.InlineData(rows)), method_colour(colours)
     x, y = _value_axis(metric, alt.Scale(zero=False)), _label_axis(rows)
     interval = chart.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", y=y, color=colour)
     means = chart.mark_point(filled=True, size=90, opacity=1)
@@ -124,7 +124,7 @@ def _dots(rows: Rows, seeds: Rows, metric: Metric, colours: dict[str, str]) -> A
     layers = [
         _reference(chart, x),
         interval,
-        means.encode(x=x, y=y, color=colour, shape=_shape(colours), tooltip=tooltip),
+        means.encode(x=x, y=y, color=colour, shape=method_shape(colours), tooltip=tooltip),
     ]
     if seeds:
         ticks = alt.Chart(alt.InlineData(seeds)).mark_tick(thickness=1.5, height=6, opacity=0.8, yOffset=8)
@@ -139,14 +139,14 @@ def _bars(rows: Rows, metric: Metric, colours: dict[str, str]) -> Any:
     bars = chart.mark_bar(height=12, opacity=0.8)
     interval = chart.mark_rule(strokeWidth=1.25, color=_NEUTRAL).encode(x=alt.X("low:Q"), x2="high:Q", y=y)
     return alt.layer(
-        bars.encode(x=x, y=y, color=_colour(colours), tooltip=_tooltip(metric.name, metric.unit)),
+        bars.encode(x=x, y=y, color=method_colour(colours), tooltip=_tooltip(metric.name, metric.unit)),
         interval,
         _reference(chart, x),
     )
 
 
 def _scatter(rows: Rows, title: str, comparison: Comparison, colours: dict[str, str]) -> Any:
-    chart, colour = alt.Chart(alt.InlineData(rows)), _colour(colours)
+    chart, colour = alt.Chart(alt.InlineData(rows)), method_colour(colours)
     x = alt.X("cost:Q").title(title).scale(alt.Scale(zero=False, padding=24, nice=False)).axis(alt.Axis(grid=False))
     axis = alt.Axis(title=None, **value_format(comparison.unit))
     y = alt.Y("mean:Q").scale(alt.Scale(zero=False)).axis(axis)
@@ -156,7 +156,7 @@ def _scatter(rows: Rows, title: str, comparison: Comparison, colours: dict[str, 
     layers = [
         interval.encode(x=x, y=alt.Y("low:Q").axis(axis), y2="high:Q", color=colour),
         means.encode(
-            x=x, y=y, color=colour, shape=_shape(colours),
+            x=x, y=y, color=colour, shape=method_shape(colours),
             tooltip=[*tooltip, alt.Tooltip("cost:Q", title=title, format=".4~g")],
         ),
     ]  # fmt: skip
@@ -227,11 +227,13 @@ def _tooltip(metric: str, unit: str) -> list[Any]:
     ]
 
 
-def _colour(colours: dict[str, str]) -> Any:
+def method_colour(colours: dict[str, str]) -> Any:
+    """The colour of the row's method."""
     return alt.Color("method:N").scale(domain=list(colours), range=list(colours.values())).legend(None)
 
 
-def _shape(colours: dict[str, str]) -> Any:
+def method_shape(colours: dict[str, str]) -> Any:
+    """The symbol of the row's method."""
     shapes = method_shapes(colours)
     return alt.Shape("method:N").scale(domain=list(shapes), range=list(shapes.values())).legend(None)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from prefsweep.failures import Failure
 from prefsweep.findings import Findings, find
+from prefsweep.lessons import Lessons, learn
 from prefsweep.metrics import Direction, Metric
 from prefsweep.pairing import MetricComparison
 from prefsweep.plan import BASE, Plan, Point
@@ -82,6 +83,8 @@ class Comparison(Record):
     points: list[PointComparison]
     tax: list[TaskTax]
     """What lm-eval's tasks say, for the same family; no verdict rests on it."""
+    lessons: Lessons
+    """What the points of a method say about its settings; no verdict rests on it."""
     recommended: str | None
     """The best point but the base on the development half; None when there was nothing to choose by."""
     headline: str
@@ -131,6 +134,7 @@ def compare(
         tax=alignment_tax(
             plan, {run: found for run, found in evaluations.items() if run in findings.finished}, findings.family
         ),
+        lessons=learn(findings),
         recommended=recommended,
         headline=_headline(findings, rows, recommended),
         notices=_notices(findings),

@@ -16,6 +16,8 @@ from prefsweep.comparison import Comparison
 from prefsweep.data_charts import length_figure, rule_figure
 from prefsweep.data_section import data_section
 from prefsweep.files import write_text
+from prefsweep.lesson_charts import lesson_figures
+from prefsweep.lessons_section import lessons_section
 from prefsweep.palette import method_colours
 from prefsweep.plan import BASE
 from prefsweep.rendering import bundle, draw, drawn, page, source
@@ -60,6 +62,7 @@ def _content(study: StudyResults, comparison: Comparison, rows: Mapping[str, Row
         "board": leaderboard.board(comparison, rows),
         "screening": screening_section(study, comparison),
         "tax": tax_section(comparison),
+        "lessons": lessons_section(comparison),
         "alarms": account.alarm_rows(study, alarms(study, comparison)),
         "answers": side_by_side(study, comparison),
         "failures": account.failed_runs(study),
@@ -85,6 +88,7 @@ def _panels(
         "behaviour": drawn(
             charts.metric_figure(comparison, catalogue[name], colours, dots=False) for name in behaviour
         ),
+        "lessons": drawn(lesson_figures(comparison, colours)),
         "data": drawn(_data_figures(study, comparison, colours)),
         "training": [
             (quantity, [(method, figure and draw(figure)) for method, figure in figures.items()])
@@ -124,6 +128,7 @@ def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
         ("points", "Points"): True,
         ("screening", "Screening"): context["screening"]["tables"],
         ("tradeoffs", "Quality and cost"): panels["quality"],
+        ("lessons", "Lessons"): context["lessons"]["tables"],
         ("behaviour", "Behaviour"): panels["behaviour"],
         ("tax", "Alignment tax"): context["tax"]["rows"],
         ("training", "Training"): panels["training"],

@@ -15,6 +15,7 @@ import pandas as pd
 from prefsweep.alarms import Alarm, alarm_text, alarms, training_alarms
 from prefsweep.comparison import Comparison, MetricComparison, PointComparison
 from prefsweep.files import write_jsonl, write_text
+from prefsweep.lesson_tables import hyperparameters_table, tries_table
 from prefsweep.plan import Point
 from prefsweep.results import RunResults, StudyResults
 from prefsweep.samples import sample_rows
@@ -106,10 +107,12 @@ def point_rows(study: StudyResults, comparison: Comparison) -> list[Row]:
 
 
 def write_tables(study: StudyResults, comparison: Comparison, directory: Path) -> None:
-    """Write `runs.csv`, `comparison.csv`, `tasks.csv` and `samples.jsonl`, each atomically."""
+    """Write the report's CSV files and `samples.jsonl`, each atomically."""
     write_text(directory / "runs.csv", csv_text(runs_table(study, comparison)))
     write_text(directory / "comparison.csv", csv_text(comparison_table(study, comparison)))
     write_text(directory / "tasks.csv", csv_text(tasks_table(comparison)))
+    write_text(directory / "hyperparameters.csv", csv_text(hyperparameters_table(comparison)))
+    write_text(directory / "tries.csv", csv_text(tries_table(comparison)))
     write_jsonl(directory / "samples.jsonl", sample_rows(study))
 
 

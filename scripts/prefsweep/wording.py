@@ -26,6 +26,12 @@ def difference_text(difference: Interval, unit: str) -> str:
     return f"{signed(difference.estimate, unit)} (95 % interval {low} to {signed(difference.high, unit)})"
 
 
+def estimate_text(mean: Interval, unit: str) -> str:
+    """A mean with its interval: `61.3 % (58.1 to 64.4 %)`."""
+    low = value_text(mean.low, unit).removesuffix(" %" if unit == "share" else f" {unit}")
+    return f"{value_text(mean.estimate, unit)} ({low} to {value_text(mean.high, unit)})"
+
+
 def value_text(value: float, unit: str) -> str:
     """A mean in its unit: shares as per cent."""
     return f"{100 * value:.1f} %" if unit == "share" else f"{_plain(value)} {unit}"

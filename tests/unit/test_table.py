@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 
 from compare import compared
 from prefsweep.comparison import Comparison
+from prefsweep.lesson_tables import hyperparameters_table, tries_table
 from prefsweep.results import StudyResults, read_study
 from prefsweep.spreadsheet import csv_text, spreadsheet_safe
 from prefsweep.table import comparison_table, runs_table, write_tables
@@ -142,6 +144,14 @@ def _pattern(column: str) -> re.Pattern[str]:
 def test_every_column_of_the_tasks_is_documented_in_order(study: StudyResults, comparison: Comparison) -> None:
     rows = _read(tasks_table(comparison))
     assert list(rows[0]) == _documented("tasks.csv", study, comparison)
+
+
+@pytest.mark.parametrize("table", [hyperparameters_table, tries_table])
+def test_lessons_are_documented_column_by_column(
+    table: Callable[[Comparison], pd.DataFrame], study: StudyResults, comparison: Comparison
+) -> None:
+    heading = table.__name__.replace("_table", ".csv")
+    assert [*table(comparison).columns] == _documented(heading, study, comparison)
 
 
 @pytest.mark.parametrize("heading", ["runs.csv", "comparison.csv"])

@@ -19,7 +19,7 @@ from prefsweep.gates.measure import check_files, check_rendering, check_scored
 from prefsweep.generation import generate
 from prefsweep.plan import Plan
 from prefsweep.prepared import heldout_prompts
-from prefsweep.provenance import installed_versions
+from prefsweep.provenance import hardware, installed_versions
 from prefsweep.records.base import hashed_files
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.measure import Throughput
@@ -127,8 +127,11 @@ def run(options: argparse.Namespace, plan: Plan, progress: Progress) -> None:
         prefix_caching=False,
         server_argv=server.argv,
         server_environment=server.environment,
+        hardware=hardware(),
         ready_seconds=server.ready_seconds,
         natural_wall_seconds=natural_seconds,
+        natural_answers=len(generations),
+        natural_cut_answers=sum(generation.finish_reason == "length" for generation in generations),
         natural_output_tokens=sum(generation.output_tokens for generation in generations),
         natural_concurrency=max(plan.generate.concurrency),
         total_seconds=progress.seconds,

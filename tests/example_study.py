@@ -312,6 +312,7 @@ def throughput(run: Run, chance: random.Random) -> Throughput:
         TimedPass(
             concurrency=concurrency, repeat=repeat, requests=8, output_tokens=512,
             wall_seconds=512 / ((22 if concurrency == 1 else 91) * (1 + chance.gauss(0, 0.006))),
+            client_seconds=0.02, other_cpu_share=0.004 * repeat,
             ttft=latency(0.11 * concurrency**0.5), tpot=latency(0.04), itl=latency(0.04), e2e=latency(2.6),
             request_ttft_seconds=[0.1 * concurrency**0.5 + 0.01 * request for request in range(8)],
             request_e2e_seconds=[2.5 + 0.1 * concurrency**0.5 + 0.02 * request for request in range(8)],
@@ -321,8 +322,11 @@ def throughput(run: Run, chance: random.Random) -> Throughput:
     ]  # fmt: skip
     return Throughput(
         run=run.id, passes=passes, output_tokens_per_request=64, warm_up_requests=2, prefix_caching=False,
-        server_argv=["vllm", "serve"], server_environment={}, ready_seconds=58.0, natural_wall_seconds=40.0,
-        natural_output_tokens=4000, natural_concurrency=8, total_seconds=160.0,
+        server_argv=["vllm", "serve", ".", "--served-model-name", run.id, "--enforce-eager", "--dtype", "bfloat16"],
+        server_environment={"HF_HUB_OFFLINE": "1"}, hardware={"cores": "2"}, ready_seconds=58.0,
+        natural_wall_seconds=40.0,
+        natural_answers=50, natural_cut_answers=5, natural_output_tokens=4000 + chance.randint(0, 400),
+        natural_concurrency=8, total_seconds=160.0,
         peak_memory_bytes=3_100_000_000,
         versions=_VERSIONS,
     )  # fmt: skip

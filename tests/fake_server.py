@@ -1,7 +1,7 @@
 """An OpenAI-compatible server of the standard library with fault flags, started by the command vLLM would be.
 
-Flags come from FAKE_FAULTS: `die` (at start), `never-ready`, `wrong-model`, `orphan` (starts a child that ignores
-SIGTERM), `stubborn` (ignores SIGTERM itself).
+Flags come from FAKE_FAULTS: `die` (at start), `die-generating`, `die-timing` and `die-evaluating` (in the midst of it),
+`never-ready`, `wrong-model`, `orphan` (starts a child that ignores SIGTERM), `stubborn` (ignores SIGTERM itself).
 """
 
 import argparse
@@ -11,10 +11,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 FAULTS = os.environ.get("FAKE_FAULTS", "").split()
+COUNTED: Counter[str] = Counter()
 
 
 def main() -> None:
@@ -38,6 +40,13 @@ def main() -> None:
     ThreadingHTTPServer((options.host, options.port), handler(name)).serve_forever()
 
 
+def die_in_the_middle(phase: str, after: int) -> None:
+    """What a kill by the kernel looks like, at the so-manieth call for this phase."""
+    COUNTED[phase] += 1
+    if f"die-{phase}" in FAULTS and COUNTED[phase] >= after:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def handler(name: str) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -48,10 +57,27 @@ def handler(name: str) -> type[BaseHTTPRequestHandler]:
             if self.headers["Authorization"] != f"Bearer {os.environ['VLLM_API_KEY']}":
                 self.send_error(401)
             elif "messages" in body:
+                die_in_the_middle("generating", 3)
                 self._send(self._chat(body))
-            else:
+            elif body.get("stream"):
+                self._stream(body)
+            elif "prompt_logprobs" in body:
                 tokens = [None, *({str(token): {"logprob": -1.0}} for token in body["prompt"][1:])]
                 self._send({"model": name, "choices": [{"prompt_logprobs": tokens}]})
+            else:
+                die_in_the_middle("evaluating", 1)
+
+        def _stream(self, body: dict[str, Any]) -> None:
+            self.send_response(200)
+            self.end_headers()
+            for _ in range(body["max_tokens"]):
+                die_in_the_middle("timing", 3 * body["max_tokens"] - 5)
+                self._event({"choices": [{"text": "a"}]})
+            self._event({"choices": [], "usage": {"completion_tokens": body["max_tokens"]}})
+            self.wfile.write(b"data: [DONE]\n\n")
+
+        def _event(self, event: dict[str, Any]) -> None:
+            self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
 
         def _chat(self, body: dict[str, Any]) -> dict[str, Any]:
             message = {"content": body["messages"][-1]["content"].upper()}

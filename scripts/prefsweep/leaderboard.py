@@ -78,7 +78,7 @@ def board(comparison: Comparison, costs: Mapping[str, Row]) -> dict[str, Any]:
                 "drawing": difference and scale.drawing(difference.low, difference.estimate, difference.high),
                 "companions": [_metric_cell(point, metric.name, metric.unit) for metric in companions],
                 "costs": [
-                    _speed_cell(costs[point.point]),
+                    _answer_cell(costs[point.point]),
                     _training_cell(point, costs[point.point]),
                 ],
             }
@@ -180,9 +180,10 @@ def _cost_cell(value: float | None, text: Callable[[float], str]) -> Cell:
     return NOTHING if value is None else _cell(text(value), value)
 
 
-def _speed_cell(row: Row) -> Cell:
-    cell = _cost_cell(number(row, "output_tokens_per_second"), "{:.1f}".format)
-    return replace(cell, note="not comparable") if row["speed_control"] == "measurement error" else cell
+def _answer_cell(row: Row) -> Cell:
+    ratio = number(row, "server_seconds_ratio_to_base")
+    cell = _cost_cell(number(row, "server_seconds_per_answer"), "{:.2f} s".format)
+    return cell if ratio is None or row["method"] == BASE else replace(cell, note=f"× {ratio:.2f}")
 
 
 def _training_cell(point: PointComparison, row: Row) -> Cell:

@@ -98,9 +98,8 @@ def _panels(
 
 
 def _tradeoffs(comparison: Comparison, rows: Mapping[str, Row], colours: dict[str, str]) -> list[Figure]:
-    comparable = all(row["speed_control"] in ("passed", None) for row in rows.values())
-    columns = {"output_tokens_per_second": "output tokens per second"} if comparable else {}
-    columns |= {
+    columns = {
+        "server_seconds_per_answer": "server seconds per answer",
         "train_seconds": "training seconds per run",
         "words_estimate": "words per answer",
     }

@@ -11,7 +11,7 @@ from pydantic import Field
 from prefsweep.files import sha256_of_json
 from prefsweep.records.base import Record
 from prefsweep.search import Halving
-from prefsweep.settings import ServiceLevel
+from prefsweep.settings import Price, ServiceLevel
 
 BASE = "base"
 Device = Literal["cpu", "cuda"]
@@ -158,6 +158,8 @@ class Plan(Record):
     generate: GenerateSettings
     service_level: ServiceLevel | None = None
     """The study's `generate.slo`, apart from what a measurement depends on."""
+    price: Price | None = None
+    """The study's `cost`."""
     tasks: list[str]
     points: list[Point]
     runs: list[Run]

@@ -211,6 +211,7 @@ def _plan(asked: Asked, model: _CheckedModel, data: _CheckedData, device: Device
         ),
         generate=generate,
         service_level=config.generate.slo,
+        price=config.cost,
         tasks=tasks,
         points=points,
         runs=runs,

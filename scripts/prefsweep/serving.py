@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,10 @@ from prefsweep.process_group import process_group
 from prefsweep.records.merge import Probe
 
 READY_TIMEOUT_SECONDS = 900.0
+LAST_BREATH_SECONDS = 3.0
+"""A server whose engine has died still answers with errors for a moment before it ends."""
+_BY_A_DEAD_SERVER = frozenset({"server_crash", "score"})
+"""Failures that a dead server can be the cause of; so can exceptions that nobody foresaw."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def serving(
         process_group(argv, environment | {"VLLM_API_KEY": key, "TMPDIR": sockets}, stream) as process,
     ):
         _wait_until_ready(process, url, log)
-        yield Server(
+        server = Server(
             name=name,
             url=url,
             key=key,
@@ -89,6 +93,8 @@ def serving(
             ready_seconds=time.perf_counter() - started,
             group=process.pid,
         )
+        with _death_told(process, log):
+            yield server
 
 
 def _device_arguments(device: Device, settings: GenerateSettings) -> list[str]:
@@ -134,6 +140,21 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> 
             pass
         time.sleep(0.2)
     raise StageError("timeout", f"the server was not ready after {READY_TIMEOUT_SECONDS:.0f} s:\n{tail(log)}")
+
+
+@contextmanager
+def _death_told(process: subprocess.Popen[bytes], log: Path) -> Iterator[None]:
+    """Whatever failed while the server was in use failed because of it, if the server has died."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, StageError) and error.failure not in _BY_A_DEAD_SERVER:
+            raise
+        with suppress(subprocess.TimeoutExpired):
+            status = process.wait(LAST_BREATH_SECONDS)
+            message = f"the server ended with status {status} while it was in use:\n{tail(log)}"
+            raise StageError("server_crash", message) from error
+        raise
 
 
 def tail(log: Path, lines: int = 20) -> str:

@@ -93,6 +93,13 @@ class ServiceLevel(Strict):
         return {latency: limit for latency, limit in given.items() if limit is not None}
 
 
+class Price(Strict):
+    """What serving costs, for the money that a thousand answers take. Read by the report alone."""
+
+    per_hour: float = Field(strict=True, gt=0, description="Of one device: a GPU, or on the CPU the machine.")
+    currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="Three letters (ISO 4217).")
+
+
 class GenerateConfig(Strict):
     """How every arm answers the held-out prompts and how it is timed."""
 
@@ -104,7 +111,9 @@ class GenerateConfig(Strict):
     )
     repeats: int = Field(3, strict=True, ge=1, le=100, description="Timed passes at each concurrency.")
     timed_tokens: int = Field(64, strict=True, ge=2, description="Forced length of every timed answer.")
-    timed_requests: int = Field(8, strict=True, ge=1, description="Requests of one timed pass.")
+    timed_requests: int = Field(
+        8, strict=True, ge=1, description="Requests of one timed pass; no fewer than go at a time."
+    )
     tensor_parallel: int = Field(
         1, strict=True, ge=1, le=64, description="GPUs that serve a model together, where one is too small for it."
     )

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from prefsweep.account import Table, table
+from prefsweep.answer_cost import AnswerCost, against_base, answer_costs
 from prefsweep.goodput import described
 from prefsweep.plan import BASE, Plan
 from prefsweep.results import LATENCIES, PERCENTILES, StudyResults
 from prefsweep.speed_columns import mean_speed
+from prefsweep.speed_conditions import conditions, server_facts
 from prefsweep.speed_control import SpeedControl, speed_controls
 
 _ENOUGH_REQUESTS = 100
@@ -15,12 +17,14 @@ _ENOUGH_REQUESTS = 100
 
 
 def speed_section(study: StudyResults) -> dict[str, Any]:
-    """`controls` (sentence and whether it failed), a `note` and `tables`; no tables while nothing was timed."""
+    """`checks` (sentence, whether it failed), `tables` of speeds, `costs`, `server`: empty while nothing was timed."""
     controls = [control for control in speed_controls(study).values() if control.arms]
     return {
-        "controls": [{"sentence": control.reason, "failed": control.failed} for control in controls],
+        "checks": [*((control.reason, control.failed) for control in controls), *conditions(study)],
+        "server": server_facts(study),
         "note": _note(study.plan),
         "tables": [_speeds(study, control) for control in controls],
+        "costs": [_costs(study, control) for control in controls[-1:]],
     }
 
 
@@ -35,12 +39,11 @@ def _note(plan: Plan) -> str:
 def _speeds(study: StudyResults, control: SpeedControl) -> Table:
     """Throughput and latencies per point; against the base's only where the control lets speeds be compared."""
     compared = ["against base"] if control.verdict == "passed" else []
-    asked = study.plan.service_level
-    rates = ["tokens/s", "requests/s", *(["goodput"] if asked else [])]
+    rates = ["tokens/s", "requests/s", *(["goodput"] if study.plan.service_level else [])]
     heads = ["point", *compared, *rates, *(f"{name.upper()} p50 / p95 / p99" for name in LATENCIES)]
     rows, base = [], None
     for point in study.plan.points:
-        means = mean_speed(study.of_point(point.id), control, asked)
+        means = mean_speed(study.of_point(point.id), control, study.plan)
         if not means:
             continue
         speed = means["output_tokens_per_second"]
@@ -49,6 +52,32 @@ def _speeds(study: StudyResults, control: SpeedControl) -> Table:
         cells = [*against, *_rates(means), *(_latency(means, name) for name in LATENCIES)]
         rows.append({"name": point.label, "method": point.method, "cells": cells})
     return table(_requests(control.concurrency), heads, rows)
+
+
+def _costs(study: StudyResults, control: SpeedControl) -> Table:
+    """What an answer of each point takes, at the control's concurrency."""
+    price, costs = study.plan.price, answer_costs(study, control)
+    heads = ["point", "tokens", "cut off", "server time", "device-hours per 1,000"]
+    heads += [*([f"{price.currency} per 1,000"] if price else []), "as answered, once", "against base", "because of"]
+    rows = []
+    for point in (point for point in study.plan.points if point.id in costs):
+        ratio, why = against_base(costs, point.id, control) or (None, "")
+        compared = [f"× {ratio:.2f}", why] if ratio and why else ["", ""]
+        cells = [*_cost_cells(costs[point.id]), *compared]
+        rows.append({"name": point.label, "method": point.method, "cells": cells})
+    return table(f"An answer, {_requests(control.concurrency).lower()}", heads, rows)
+
+
+def _cost_cells(cost: AnswerCost) -> list[str]:
+    cells = [f"{cost.output_tokens:.1f}", f"{100 * cost.cut_share:.0f} %", _seconds(cost.seconds)]
+    cells.append(f"{cost.device_hours_per_1000:#.3g}")
+    if cost.money_per_1000 is not None:
+        cells.append(f"{cost.money_per_1000:#.3g}")
+    return [*cells, _seconds(cost.measured_seconds)]
+
+
+def _seconds(value: float) -> str:
+    return f"{1000 * value:.0f} ms" if value < 1 else f"{value:.2f} s"
 
 
 def _against(speed: float, base: float | None) -> str:

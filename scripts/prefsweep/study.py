@@ -20,6 +20,7 @@ from prefsweep.settings import (
     PAIRED,
     EvaluateConfig,
     GenerateConfig,
+    Price,
     Strict,
     TrainSettings,
 )
@@ -68,6 +69,7 @@ class StudyConfig(Strict):
     exclude: list[Any] = Field([], description="Points to leave out: those that have all of an entry's values.")
     generate: GenerateConfig = GenerateConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    cost: Price | None = Field(None, description="What a device costs; another price re-runs the report alone.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: cuda where a GPU answers, else cpu.")
     max_runs: int = Field(500, strict=True, ge=1, description="A larger study is refused until this is raised.")
 

@@ -9,6 +9,7 @@ from prefsweep.leaderboard import gibibytes, minutes, number, title_of
 from prefsweep.metrics import METRICS
 from prefsweep.plan import BASE
 from prefsweep.results import StudyResults
+from prefsweep.speed_conditions import disturbances
 from prefsweep.speed_control import speed_controls
 from prefsweep.table import Row
 from prefsweep.wording import amount, count, difference_text
@@ -84,7 +85,7 @@ def caveats(study: StudyResults, comparison: Comparison) -> list[str]:
     of_data = [notice for record in (study.audit, study.traits) if record for notice in record.notices]
     rule = unbeaten_rule(study.traits, comparison)
     clauses = [f"{text[:1].upper()}{text[1:]}." for text in recommended]
-    speed = [control.reason for control in speed_controls(study).values() if control.failed]
+    speed = [control.reason for control in speed_controls(study).values() if control.failed] + disturbances(study)
     said = [*clauses, *hacked, *comparison.notices, *([rule] if rule else []), *speed, *study.plan.notices, *of_data]
     return list(dict.fromkeys(map(str, said)))
 

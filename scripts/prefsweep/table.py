@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from prefsweep.alarms import Alarm, alarm_text, alarms, training_alarms
+from prefsweep.answer_cost import against_base, answer_cost, answer_costs
 from prefsweep.comparison import Comparison, MetricComparison, PointComparison
 from prefsweep.files import write_jsonl, write_text
 from prefsweep.lesson_tables import hyperparameters_table, tries_table
@@ -53,6 +54,12 @@ _MEASURE = {
     "answer_output_tokens": "natural_output_tokens",
     "answer_wall_seconds": "natural_wall_seconds",
 }
+_COST = {
+    "output_tokens_per_answer": "output_tokens",
+    "server_seconds_per_answer": "seconds",
+    "device_hours_per_1000_answers": "device_hours_per_1000",
+    "cost_per_1000_answers": "money_per_1000",
+}
 _ESTIMATE = {"estimate": "estimate", "estimate_low": "low", "estimate_high": "high"}
 _DIFFERENCE = {
     "difference_to_base": "estimate",
@@ -76,7 +83,8 @@ def runs_table(study: StudyResults, comparison: Comparison) -> pd.DataFrame:
         | _fields(run.merge, _MERGE)
         | _fields(run.throughput, _MEASURE)
         | {"peak_memory_bytes": run.peak_memory_bytes}
-        | run_speed(run, controls, study.plan.service_level)
+        | run_speed(run, controls, study.plan)
+        | _fields(answer_cost([run], controls[max(controls)], study.plan), _COST)
         | _metric_means(run, metrics)
         | _task_values(run, tasks)
         for run in study.runs
@@ -94,6 +102,7 @@ def point_rows(study: StudyResults, comparison: Comparison) -> list[Row]:
     control = speed_controls(study)[max(study.plan.generate.concurrency)]
     companions = [m.name for m in comparison.metrics if m.name != comparison.primary_metric]
     found = alarms(study, comparison)
+    costs = answer_costs(study, control)
     rows: list[Row] = []
     for point in comparison.points:
         recommended: Row = {"recommended": point.point == comparison.recommended}
@@ -101,7 +110,8 @@ def point_rows(study: StudyResults, comparison: Comparison) -> list[Row]:
         for name in companions:
             row |= _companion(name, point.metrics.get(name))
         finished = [run for run in study.of_point(point.point) if run.status == "finished"]
-        row |= _point_costs(finished) | point_speed(finished, control, study.plan.service_level)
+        row |= _point_costs(finished) | point_speed(finished, control, study.plan)
+        row |= _fields(costs.get(point.point), _COST) | _against_base(against_base(costs, point.point, control))
         rows.append(row | _told(point, found))
     return rows
 
@@ -210,6 +220,11 @@ def _point_costs(finished: Sequence[RunResults]) -> Row:
         "sequences": fmean(t.sequences for t in trained) if trained else None,
         "peak_memory_bytes": max(peaks, default=None),
     }
+
+
+def _against_base(found: tuple[float, str] | None) -> Row:
+    ratio, reason = found or (None, None)
+    return {"server_seconds_ratio_to_base": ratio, "cost_reason": reason}
 
 
 def _told(point: PointComparison, found: Iterable[Alarm]) -> Row:

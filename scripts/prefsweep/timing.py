@@ -7,6 +7,7 @@ Requests and latencies are those of `vllm bench serve`, taken from its own clien
 import asyncio
 import time
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 
 import aiohttp
 import numpy as np
@@ -16,7 +17,9 @@ from vllm.benchmarks.lib.endpoint_request_func import (
     async_request_openai_completions,
 )
 
+from prefsweep.client_overhead import instant_endpoint
 from prefsweep.failures import StageError
+from prefsweep.host_load import cpu_clock, other_cpu_share
 from prefsweep.plan import GenerateSettings
 from prefsweep.records.measure import Percentiles, TimedPass
 from prefsweep.serving import Server
@@ -29,41 +32,54 @@ async def time_passes(server: Server, prompts: list[list[int]], settings: Genera
 
     `prompts` are token ids, used in turn. Raises StageError when a request fails: a dying server is not a slow one.
     """
-    timeout = aiohttp.ClientTimeout(total=3600)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
-        await _requests(server, session, _cycled(prompts, WARM_UP_REQUESTS), settings.timed_tokens, WARM_UP_REQUESTS)
+    timeout, unlimited = aiohttp.ClientTimeout(total=3600), aiohttp.TCPConnector(limit=0)  # by default, 100 at a time
+    async with aiohttp.ClientSession(connector=unlimited, timeout=timeout) as session, instant_endpoint() as address:
+        client = _Client(session, prompts, settings)
+        instant = replace(server, url=address)
+        for one in (server, instant):
+            await client.requests(one, WARM_UP_REQUESTS, WARM_UP_REQUESTS)
         return [
-            await _timed_pass(server, session, prompts, settings, concurrency, repeat)
+            await client.timed_pass(server, instant, concurrency, repeat)
             for repeat in range(settings.repeats)
             for concurrency in settings.concurrency
         ]
 
 
-def _cycled(prompts: list[list[int]], count: int) -> list[list[int]]:
-    return [prompts[index % len(prompts)] for index in range(count)]
+@dataclass(frozen=True)
+class _Client:
+    """Sends requests whose answers all have the same number of tokens."""
 
+    session: aiohttp.ClientSession
+    prompts: list[list[int]]
+    settings: GenerateSettings
 
-async def _timed_pass(
-    server: Server,
-    session: aiohttp.ClientSession,
-    prompts: list[list[int]],
-    settings: GenerateSettings,
-    concurrency: int,
-    repeat: int,
-) -> TimedPass:
-    requests = settings.timed_requests
-    started = time.perf_counter()
-    outputs = await _requests(server, session, _cycled(prompts, requests), settings.timed_tokens, concurrency)
-    wall = time.perf_counter() - started
-    return summarised(outputs, wall, concurrency, repeat)
+    async def timed_pass(self, server: Server, instant: Server, concurrency: int, repeat: int) -> TimedPass:
+        """A pass, and at once the same requests to `instant`, which takes no time to answer.
 
+        There are as many requests as can be under way at once, at least.
+        """
+        count = max(self.settings.timed_requests, concurrency)
+        before = cpu_clock(server.group)
+        outputs, wall = await self.requests(server, count, concurrency)
+        load = other_cpu_share(before, cpu_clock(server.group))
+        _, client = await self.requests(instant, count, concurrency)
+        return summarised(outputs, Circumstances(concurrency, repeat, wall, client, load))
 
-async def _requests(
-    server: Server, session: aiohttp.ClientSession, prompts: list[list[int]], tokens: int, concurrency: int
-) -> list[RequestFuncOutput]:
-    gate = asyncio.Semaphore(concurrency)
+    async def requests(self, server: Server, count: int, concurrency: int) -> tuple[list[RequestFuncOutput], float]:
+        """The answers to so many requests, in their order, and the wall time of all."""
+        gate = asyncio.Semaphore(concurrency)
 
-    async def one(prompt: list[int]) -> RequestFuncOutput:
+        async def one(prompt: list[int]) -> RequestFuncOutput:
+            async with gate:
+                return await self._answer(server, prompt)
+
+        prompts = [self.prompts[index % len(self.prompts)] for index in range(count)]
+        started = time.perf_counter()
+        outputs = await asyncio.gather(*(one(prompt) for prompt in prompts))
+        return outputs, time.perf_counter() - started
+
+    async def _answer(self, server: Server, prompt: list[int]) -> RequestFuncOutput:
+        tokens = self.settings.timed_tokens
         request = RequestFuncInput(
             prompt=prompt,
             api_url=f"{server.url}/v1/completions",
@@ -74,8 +90,7 @@ async def _requests(
             extra_headers=server.headers,
             extra_body={"temperature": 0, "min_tokens": tokens},
         )
-        async with gate:
-            output = await async_request_openai_completions(request, session)
+        output = await async_request_openai_completions(request, self.session)
         if not output.success or output.output_tokens != tokens:
             raise StageError(
                 "server_crash",
@@ -83,17 +98,24 @@ async def _requests(
             )
         return output
 
-    return await asyncio.gather(*(one(prompt) for prompt in prompts))
+
+@dataclass(frozen=True)
+class Circumstances:
+    """Of a pass, under the names that TimedPass has for them."""
+
+    concurrency: int
+    repeat: int
+    wall_seconds: float
+    client_seconds: float
+    other_cpu_share: float | None
 
 
-def summarised(outputs: list[RequestFuncOutput], wall_seconds: float, concurrency: int, repeat: int) -> TimedPass:
+def summarised(outputs: list[RequestFuncOutput], circumstances: Circumstances) -> TimedPass:
     """One pass's latencies, by the definitions of `vllm bench serve` (see TimedPass)."""
     return TimedPass(
-        concurrency=concurrency,
-        repeat=repeat,
+        **asdict(circumstances),
         requests=len(outputs),
         output_tokens=sum(output.output_tokens for output in outputs),
-        wall_seconds=wall_seconds,
         ttft=_percentiles(output.ttft for output in outputs),
         tpot=_percentiles(
             (output.latency - output.ttft) / (output.output_tokens - 1)

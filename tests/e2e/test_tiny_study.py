@@ -78,6 +78,9 @@ def test_every_prompt_is_answered_once_and_timed(study: FinishedStudy, arm: str)
         (4, 1),
     ]
     assert all(timed.output_tokens == 32 for timed in throughput.passes)
+    assert all(0 < timed.client_seconds < timed.wall_seconds for timed in throughput.passes)
+    assert all(len(timed.request_e2e_seconds) == timed.requests == 4 for timed in throughput.passes)
+    assert throughput.natural_answers == 9
 
 
 @pytest.mark.parametrize("arm", ARMS)

@@ -22,6 +22,7 @@ def timed(ttft: list[float], e2e: list[float], wall_seconds: float = 4.0) -> Tim
     """A pass of answers of 11 tokens."""
     return TimedPass(
         concurrency=2, repeat=0, requests=len(e2e), output_tokens=11 * len(e2e), wall_seconds=wall_seconds,
+        client_seconds=0.1, other_cpu_share=None,
         ttft=NOTHING, tpot=NOTHING, itl=NOTHING, e2e=NOTHING, request_ttft_seconds=ttft, request_e2e_seconds=e2e,
     )  # fmt: skip
 

@@ -46,10 +46,11 @@ def test_a_new_swept_key_keeps_runs_whose_settings_are_unchanged(project: Projec
     assert project.jobs() == dict.fromkeys(WHOLE_RUN, 5) | REPORT
 
 
-def test_another_service_level_makes_the_report_anew_and_measures_nothing(project: Project) -> None:
-    study = (project.directory / "study.yaml").read_text()
-    assert "generate:" not in study
-    project.edit("study.yaml", "device: cpu", "device: cpu\ngenerate: {slo: {ttft_seconds: 0.5}}")
+@pytest.mark.parametrize("asked", ["generate: {slo: {ttft_seconds: 0.5}}", "cost: {per_hour: 2.5}"])
+def test_another_service_level_or_price_makes_the_report_anew_and_measures_nothing(
+    project: Project, asked: str
+) -> None:
+    project.edit("study.yaml", "device: cpu", f"device: cpu\n{asked}")
     assert project.jobs() == REPORT
 
 

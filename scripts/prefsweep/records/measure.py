@@ -53,6 +53,10 @@ class TimedPass(Record):
     requests: int
     output_tokens: int
     wall_seconds: float
+    client_seconds: float
+    """Wall time of the same requests to an endpoint that answers at once: at most so much of a pass is the client's."""
+    other_cpu_share: float | None
+    """Of the time of all cores during the pass, what neither the server nor the client took; None where unknown."""
     ttft: Percentiles
     tpot: Percentiles
     itl: Percentiles
@@ -87,8 +91,12 @@ class Throughput(Record):
     prefix_caching: bool
     server_argv: list[str]
     server_environment: dict[str, str]
+    hardware: dict[str, str]
     ready_seconds: float
     natural_wall_seconds: float
+    natural_answers: int
+    natural_cut_answers: int
+    """Those that ended at the limit of tokens."""
     natural_output_tokens: int
     natural_concurrency: int
     total_seconds: float

@@ -79,9 +79,8 @@ def overview_table(studies: Sequence[Compared]) -> pd.DataFrame:
     tables = []
     for study in studies:
         table = study.points.astype(object).where(study.points.notna(), None)
-        table.insert(0, "data", study.plan.data.name)
-        table.insert(0, "model", study.plan.model.name)
-        tables.append(table)
+        names = {"model": study.plan.model.name, "data": study.plan.data.name}
+        tables.append(pd.concat([pd.DataFrame(names, index=table.index), table], axis="columns"))
     return pd.concat(tables, ignore_index=True)
 
 

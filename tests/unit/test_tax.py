@@ -105,9 +105,7 @@ def test_holm_and_the_detectable_effect_cover_every_task_metric_and_point(folder
     smallest = min(taxes, key=lambda tax: measured(tax, DPO)[1].p_value)
     one, difference = measured(smallest, DPO)
     assert smallest.p_adjusted[DPO] == pytest.approx(min(1, 4 * difference.p_value))  # two metrics × two points
-    assert one.minimum_detectable_effect == minimum_detectable_effect(
-        difference.standard_error, alpha=0.05 / 4, degrees_of_freedom=difference.degrees_of_freedom
-    )
+    assert one.minimum_detectable_effect == minimum_detectable_effect(difference, alpha=0.05 / 4)
 
 
 def test_the_studys_own_rows_are_no_tax(folder: Path) -> None:

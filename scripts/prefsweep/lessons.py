@@ -1,7 +1,8 @@
 """What a sweep teaches beyond its winner: the effect of each hyperparameter, and what fewer tries would have given.
 
 Exploration, of which no verdict is made: intervals are at 95 %, not adjusted for their number, and know the points that
-were tried and no others. A point counts when all its planned runs finished.
+were tried and no others. A point counts when all its planned runs finished. A method of which screening stopped points
+is left out: those that went on were picked for their values, and would flatter every setting they share.
 """
 
 import math
@@ -60,7 +61,9 @@ class Lessons(Record):
 
 def learn(findings: Findings) -> Lessons:
     """Everything the finished points of each method tell about one another."""
-    methods = list(dict.fromkeys(point.method for point in findings.plan.points if point.method != BASE))
+    stopped = {point.method for point in findings.plan.points if point.id in findings.stopped}
+    methods = list(dict.fromkeys(point.method for point in findings.plan.points))
+    methods = [method for method in methods if method not in stopped | {BASE}]
     points = {method: _whole_points(findings, method) for method in methods}
     return Lessons(
         effects=[effect for method in methods for effect in _effects(findings, method, points[method])],

@@ -1,7 +1,7 @@
 """What a sweep teaches, on sweeps whose right answer is known."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -54,8 +54,13 @@ def _plan(template: Plan, settings: Sequence[dict[str, Any]] = GRID) -> Plan:
     return template.model_copy(update=update)
 
 
-def _compared(plan: Plan, value: Value, noise: float = 0.0, failed: Sequence[str] = ()) -> Comparison:
-    """Prompts differ widely and alike for every run; a point adds its value, a run noise of its own."""
+def _compared(
+    plan: Plan, value: Value, noise: float = 0.0, failed: Sequence[str] = (), stopped: Mapping[str, str] | None = None
+) -> Comparison:
+    """Prompts differ widely and alike for every run; a point adds its value, a run noise of its own.
+
+    Runs that failed, or are a stopped point's, have no scores.
+    """
     tables = {}
     hard = np.random.default_rng(1).normal(0, 10, PROMPTS)
     for run in plan.runs:
@@ -67,10 +72,10 @@ def _compared(plan: Plan, value: Value, noise: float = 0.0, failed: Sequence[str
             for i in range(PROMPTS)
             for half in [HALVES[i % 2]]
         ]  # fmt: skip
-        if run.id not in failed:
+        if run.id not in failed and run.point not in (stopped or {}):
             tables[run.id] = ScoreTable.of(Scores(run=run.id, prompts=rows))
     failures = [Failure(run=run, stage="train", failure="oom", message="", remedy="", last_lines=[]) for run in failed]
-    return compare(plan, tables, failures, {})
+    return compare(plan, tables, failures, {}, stopped)
 
 
 def _effects(comparison: Comparison) -> dict[tuple[str, Any], Effect]:
@@ -163,6 +168,14 @@ def test_a_point_with_a_failed_run_is_a_try_that_is_never_the_best(template: Pla
     section = lessons_section(comparison)
     assert "never the best: 1 of dpo" in section["lead"]
     assert section["tables"][0]["rows"][0]["cells"][0] == "5 of 6"
+
+
+def test_points_that_screening_left_over_teach_nothing(template: Plan) -> None:
+    plan = _plan(template)
+    assert _compared(plan, _additive).lessons.effects
+    comparison = _compared(plan, _additive, stopped={"dpo-0": "it was behind"})
+    assert comparison.lessons.effects == comparison.lessons.best_of == []
+    assert lessons_section(comparison)["tables"] == []
 
 
 def test_where_nothing_is_swept_there_is_no_section_and_the_tables_have_their_heads(template: Plan) -> None:

@@ -31,21 +31,7 @@ WORDS = (
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        study = build_study(Path(folder), shape(POINTS))
-        seconds, peak = compared(study, study / "report")
-        report = {path.name: path.stat().st_size for path in (study / "report").iterdir()}
-        runs = sum(1 for _ in study.glob("runs/*/seed-*"))
-        record(
-            "compare",
-            {
-                "runs": runs,
-                "prompts": PROMPTS,
-                "seconds_for_1000_runs": seconds * 1000 / runs,
-                "peak_memory_bytes": peak,
-                "page_bytes": report["index.html"],
-                "samples_bytes": report["samples.jsonl"],
-            },
-        )
+        record("compare", figures(build_study(Path(folder), shape(POINTS))))
 
 
 def shape(points: int) -> Shape:
@@ -55,15 +41,25 @@ def shape(points: int) -> Shape:
     return Shape(seeds=tuple(range(SEEDS)), variants=points, heldout=PROMPTS, steps=STEPS, sentences=tuple(sentences))
 
 
-def compared(study: Path, report: Path) -> tuple[float, int]:
-    """Wall seconds and peak memory of the report's script. Raises SystemExit when it fails."""
+def figures(study: Path) -> dict[str, float]:
+    """Wall and processor time, and peak memory, of the report's script. Raises SystemExit when it fails."""
+    report, runs = study / "report", sum(1 for _ in study.glob("runs/*/seed-*"))
     command = [sys.executable, ROOT / "scripts" / "compare.py", "--study-directory", study, "--output", report]
     started = time.monotonic()
     process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"comparing {study} failed")
-    return time.monotonic() - started, usage.ru_maxrss * 1024
+    seconds = time.monotonic() - started
+    return {
+        "runs": runs,
+        "prompts": PROMPTS,
+        "seconds_for_1000_runs": seconds * 1000 / runs,
+        "cpu_seconds_for_1000_runs": (usage.ru_utime + usage.ru_stime) * 1000 / runs,
+        "peak_memory_bytes": usage.ru_maxrss * 1024,
+        "page_bytes": (report / "index.html").stat().st_size,
+        "samples_bytes": (report / "samples.jsonl").stat().st_size,
+    }
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import pandas
+
 from benchmarks.record import ROOT, record
 from tests.example_study import Shape, build_study
 
@@ -42,15 +44,15 @@ def shape(points: int) -> Shape:
 
 
 def figures(study: Path) -> dict[str, float]:
-    """Wall and processor time, and peak memory, of the report's script. Raises SystemExit when it fails."""
+    """Wall and processor time, and peak memory, of the report's script. Raises SystemExit unless all runs are compared."""
     report, runs = study / "report", sum(1 for _ in study.glob("runs/*/seed-*"))
     command = [sys.executable, ROOT / "scripts" / "compare.py", "--study-directory", study, "--output", report]
     started = time.monotonic()
     process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"comparing {study} failed")
     seconds = time.monotonic() - started
+    if status or set(pandas.read_csv(report / "runs.csv")["status"]) != {"finished"}:
+        raise SystemExit(f"comparing {study} failed")
     return {
         "runs": runs,
         "prompts": PROMPTS,

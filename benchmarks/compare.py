@@ -44,7 +44,7 @@ def shape(points: int) -> Shape:
 
 
 def figures(study: Path) -> dict[str, float]:
-    """Wall and processor time, and peak memory, of the report's script. Raises SystemExit unless all runs are compared."""
+    """Time and peak memory of the report's script. Raises SystemExit unless all runs are compared."""
     report, runs = study / "report", sum(1 for _ in study.glob("runs/*/seed-*"))
     command = [sys.executable, ROOT / "scripts" / "compare.py", "--study-directory", study, "--output", report]
     started = time.monotonic()

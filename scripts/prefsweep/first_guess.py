@@ -82,10 +82,10 @@ def measure_seconds(
     machine = _MACHINES[device]
     weights = size.parameters * BYTES[generate.precision]
     alone = machine.bytes_per_second * generate.tensor_parallel / weights
-    speeds = [alone * float(concurrency**_CONCURRENCY_POWER) for concurrency in generate.concurrency]
-    answering = prompts * generate.max_tokens / max(speeds)
-    timed = generate.repeats * generate.timed_requests * generate.timed_tokens
-    timing = sum(timed / speed for speed in speeds)
+    speeds = {level: alone * float(level**_CONCURRENCY_POWER) for level in generate.concurrency}
+    answering = prompts * generate.max_tokens / max(speeds.values())
+    requests = sum(generate.requests_of_a_pass(level) / speed for level, speed in speeds.items())
+    timing = generate.repeats * generate.timed_tokens * requests
     scored = 2 * prompts * sequence_tokens * 2 * size.parameters
     scoring = scored / (_speed(device, generate.precision) * generate.tensor_parallel)
     return machine.serve_start_seconds + answering + timing + machine.evaluate_start_seconds + scoring

@@ -129,6 +129,10 @@ class GenerateSettings(Record):
     enforce_eager: bool = False
     """Without CUDA graphs; on the CPU always."""
 
+    def requests_of_a_pass(self, concurrency: int) -> int:
+        """As many as can be under way at once, at least: fewer would time another concurrency than is said."""
+        return max(self.timed_requests, concurrency)
+
 
 class Detectable(Record):
     """The smallest difference to the base in the primary metric that the study would find with 80 % probability."""

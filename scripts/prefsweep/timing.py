@@ -54,11 +54,8 @@ class _Client:
     settings: GenerateSettings
 
     async def timed_pass(self, server: Server, instant: Server, concurrency: int, repeat: int) -> TimedPass:
-        """A pass, and at once the same requests to `instant`, which takes no time to answer.
-
-        There are as many requests as can be under way at once, at least.
-        """
-        count = max(self.settings.timed_requests, concurrency)
+        """A pass, and at once the same requests to `instant`, which takes no time to answer."""
+        count = self.settings.requests_of_a_pass(concurrency)
         before = cpu_clock(server.group)
         outputs, wall = await self.requests(server, count, concurrency)
         load = other_cpu_share(before, cpu_clock(server.group))

@@ -79,6 +79,15 @@ def test_a_guess_grows_with_what_it_depends_on() -> None:
     assert train(estimator=gpu, gpus=2) < train(estimator=gpu) < train(estimator=gpu, precision="float32")
 
 
+def test_a_pass_has_no_fewer_requests_than_are_to_be_under_way_at_once() -> None:
+    assert [GENERATE.requests_of_a_pass(level) for level in (1, 8, 32)] == [8, 8, 32]
+    few, enough = (
+        replace(ESTIMATOR, generate=GENERATE.model_copy(update={"concurrency": [32], "timed_requests": requests}))
+        for requests in (8, 32)
+    )
+    assert few.of(point("dpo")).seconds == enough.of(point("dpo")).seconds
+
+
 def test_devices_are_counted_on_gpus_alone() -> None:
     cuda = replace(ESTIMATOR, device="cuda", generate=GENERATE.model_copy(update={"tensor_parallel": 4}))
     estimate = cuda.of(point("dpo", gpus=2))

@@ -155,3 +155,22 @@ def test_another_rendering_than_the_trainers_is_found_out(tmp_path: Path) -> Non
         pytest.raises(StageError, match="from token 1 on, the trainer renders it as \\[1, 2\\]"),
     ):
         asyncio.run(generate(server, prompts(1), rendered, SETTINGS, 0))
+
+
+def test_whatever_fails_because_the_server_died_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_FAULTS", "die-generating")
+    with (
+        pytest.raises(StageError, match="ended with status -9 while it was in use") as caught,
+        fake(tmp_path) as server,
+    ):
+        asyncio.run(generate(server, prompts(5), [], SETTINGS, 0))
+    assert caught.value.failure == "server_crash"
+
+
+@pytest.mark.parametrize("error", [StageError("score", "no such task"), ValueError("no such task")])
+def test_what_fails_beside_a_living_server_keeps_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(module, "LAST_BREATH_SECONDS", 0.1)
+    with pytest.raises(type(error), match="no such task"), fake(tmp_path):
+        raise error

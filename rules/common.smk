@@ -20,6 +20,7 @@ from prefsweep.data_files import local_files, users_files
 from prefsweep.environments import SetupError, ensure, lock_of, python_of
 from prefsweep.failures import RUNG, STOPPED_BY_ITSELF, StageError
 from prefsweep.host import check_cuda, check_shared_memory, check_writable
+from prefsweep.judge_plan import judge_key
 from prefsweep.plan import BASE
 from prefsweep.planning import check_still_planned, plan_studies, planned_studies
 from prefsweep.screening import (
@@ -128,6 +129,8 @@ def preflight(rule_names):
         if DEVICE == "cuda":
             check_cuda(SHARED.plan.most_gpus)
         check_shared_memory(DEVICE)
+    if "judge" in rule_names:
+        judge_key(SHARED.plan.judge.settings)
     for name, study in STUDIES.items():
         study.plan.write(PLACES.results / name / "plan.json")
     if needed:

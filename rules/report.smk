@@ -20,6 +20,7 @@ rule compare:
         templates=TEMPLATES,
         lock=lock("workflow"),
         scores=scores,
+        judged=judgements,
         decisions=decisions_of,
         traits="results/{study}/data/traits.json",
     output:

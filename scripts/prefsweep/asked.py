@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from prefsweep.dataset import DatasetSpec, SpecError, load_dataset_spec
 from prefsweep.methods import Method, load_methods
 from prefsweep.models import ModelSpec, load_model_spec
+from prefsweep.plan import Plan
 from prefsweep.study import StudyConfig, load_study
 from prefsweep.study_problems import StudyError
 from prefsweep.yaml_file import Location, YamlError, load_yaml
@@ -30,6 +31,11 @@ class Places:
     @property
     def contaminations(self) -> Path:
         return self.root / "config" / "contaminations" / "public.yaml"
+
+    @property
+    def replies(self) -> Path:
+        """What judges said, of all studies: nothing is asked twice."""
+        return self.results / ".judged"
 
     @property
     def tasks(self) -> Path:
@@ -98,6 +104,20 @@ def _named(file: Path, key: str, given: Any, load: Callable[[Any], _Spec]) -> li
 
 def _fault(file: Path, location: Location, key: str, message: str) -> StudyError:
     return StudyError([f"{file}:{load_yaml(file).line_of(location)}: {key}: {message}"])
+
+
+def check_folder(asked: Asked, places: Places) -> None:
+    """Refuse a study that had one model and data set: its runs are where the overview will be, and would be lost."""
+    folder = places.results / asked.config.study
+    if not asked.several or not (folder / "plan.json").is_file():
+        return
+    before = Plan.read(folder / "plan.json")
+    inside = folder / f"{folder_name(before.model.name)}-on-{folder_name(before.data.name)}"
+    key = "model" if isinstance(asked.config.model, list) else "dataset"
+    where = f"{asked.file}:{load_yaml(asked.file).line_of((key,))}: {key}"
+    moved = f"mv {folder} {folder}.one && mkdir {folder} && mv {folder}.one {inside}"
+    what = f"{folder} is the study of one model and data set, and every pair is to have a folder of its own"
+    raise StudyError([f"{where}: {what}; keep its runs by `{moved}`, or give this study another name"])
 
 
 def overview_folder(study_directories: Sequence[Path]) -> Path | None:

@@ -17,6 +17,7 @@ Direction = Literal["higher", "lower", "neutral"]
 """Which way is better; a neutral metric is shown and never judged."""
 
 PREFERENCE_TASK = "preference-accuracy"
+WIN_RATE = "win_rate"
 
 
 class Metric(Record):
@@ -35,6 +36,11 @@ class Metric(Record):
     def needs_pairs(self) -> bool:
         """Whether it compares a held-out pair's two answers, rather than looking at what a model wrote."""
         return self.name in PAIR_METRICS
+
+    @property
+    def needs_judge(self) -> bool:
+        """Whether it compares answers with the base's, whose own value is one half by definition."""
+        return self.name == WIN_RATE
 
 
 _CATALOGUE = [
@@ -108,6 +114,11 @@ _CATALOGUE = [
         description="The answer was not identified as another language than the chosen answer's (without "
         "one, the prompt's); an answer too short to tell counts as the same.",
         source="py3langid at confidence >= 0.5",
+    ),
+    Metric(
+        name=WIN_RATE, unit="share", direction="higher", rate=True,
+        description="The judge preferred the answer to the base's in both orders; a tie or disagreement is one half.",
+        source="(wins + ties / 2) / judged prompts; docs/judge.md",
     ),
 ]  # fmt: skip
 

@@ -16,6 +16,7 @@ from prefsweep.comparison import Comparison
 from prefsweep.data_charts import length_figure, rule_figure
 from prefsweep.data_section import data_section
 from prefsweep.files import write_text
+from prefsweep.judge_section import judge_section
 from prefsweep.lesson_charts import lesson_figures
 from prefsweep.lessons_section import lessons_section
 from prefsweep.palette import method_colours
@@ -64,6 +65,7 @@ def _content(study: StudyResults, comparison: Comparison, rows: Mapping[str, Row
         "tax": tax_section(comparison),
         "lessons": lessons_section(comparison),
         "alarms": account.alarm_rows(study, alarms(study, comparison)),
+        "judge": judge_section(study, comparison, rows),
         "answers": side_by_side(study, comparison),
         "failures": account.failed_runs(study),
         "speed": speed_section(study),
@@ -132,6 +134,7 @@ def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
         ("tax", "Alignment tax"): context["tax"]["rows"],
         ("training", "Training"): panels["training"],
         ("alarms", "Alarms"): context["alarms"],
+        ("judge", "Judge"): context["judge"]["lead"],
         ("answers", "Answers"): context["answers"]["prompts"],
         ("failures", "Failed runs"): context["failures"],
         ("speed", "Speed"): context["speed"]["tables"],

@@ -113,6 +113,7 @@ def _comparison(
     difference: Interval | None,
     alphas: Mapping[str, float],
 ) -> MetricComparison:
+    by_definition = metric.needs_judge and not pair.difference_seeds  # the base's own
     detectable = None
     if difference is not None and difference.standard_error > 0:
         detectable = minimum_detectable_effect(difference, alphas.get(metric.name, ALPHA))
@@ -120,7 +121,7 @@ def _comparison(
         metric=metric.name,
         prompts=int(np.isfinite(pair.values).all(axis=0).sum()),
         excluded_prompts=pair.excluded_prompts,
-        mean=rate_interval(mean) if metric.rate else mean,
+        mean=mean if by_definition or not metric.rate else rate_interval(mean),
         difference=difference,
         seed_means=_by_seed(pair.seeds, pair.values),
         seed_differences=_by_seed(pair.difference_seeds, pair.differences) if difference else {},

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from prefsweep.files import sha256_of_json
+from prefsweep.planned_judge import PlannedJudge
 from prefsweep.records.base import Record
 from prefsweep.search import Halving
 from prefsweep.settings import Price, ServiceLevel
@@ -165,6 +166,7 @@ class Plan(Record):
     price: Price | None = None
     """The study's `cost`."""
     tasks: list[str]
+    judge: PlannedJudge | None = None
     points: list[Point]
     runs: list[Run]
     halving: Halving | None = None
@@ -213,6 +215,13 @@ class Plan(Record):
         """The step at which a run ends, when a full run takes so many."""
         rung = self.run(run).rung
         return steps if rung is None or self.halving is None else math.ceil(self.halving.shares[rung - 1] * steps)
+
+    def opponent(self, run: str) -> str:
+        """The base's run that a run is compared with: of the same seed, or the only one. KeyError if there is none."""
+        runs = {
+            one.seed: one.id for point in self.points if point.method == BASE for one in self.runs_by_point[point.id]
+        }
+        return next(iter(runs.values())) if len(runs) == 1 else runs[self.run(run).seed]
 
     @property
     def most_gpus(self) -> int:

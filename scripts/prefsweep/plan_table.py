@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from prefsweep.detectable import detectable_text
+from prefsweep.judge_plan import judge_costs
 from prefsweep.plan import BASE, Plan, Point, Run, Stage
 from prefsweep.search import Halving
 
@@ -91,7 +92,7 @@ def show(plan: Plan, console: Console) -> None:
     groups = _by_method(plan.points) if grouped else [[point] for point in plan.points]
     everything = Cost.of(plan.runs)
     console.print(_cost_table(plan, groups, everything))
-    for line in _explained(plan, everything, grouped):
+    for line in [*_explained(plan, everything, grouped), *map(escape, judge_costs(plan.judge))]:
         console.print(line, highlight=False)
     console.print(Text("effective objectives", style="bold"))
     for points in groups:

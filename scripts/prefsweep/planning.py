@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from prefsweep.asked import Asked, Places, folder_name, read_study_file
+from prefsweep.asked import Asked, Places, check_folder, read_study_file
 from prefsweep.checking import DatasetCounts, check_once
 from prefsweep.code import code_revision
 from prefsweep.contaminations import known_contaminations
@@ -17,6 +17,7 @@ from prefsweep.estimate import Estimator
 from prefsweep.experience import Experience
 from prefsweep.failures import StageError
 from prefsweep.host import device_for
+from prefsweep.judge_plan import planned_judge
 from prefsweep.methods import Method
 from prefsweep.model_files import validate_model_directory
 from prefsweep.model_size import size_of
@@ -37,7 +38,6 @@ from prefsweep.screening import rung_id
 from prefsweep.search import halving_of
 from prefsweep.settings import JOBS_PER_GPU
 from prefsweep.study import StudyConfig
-from prefsweep.study_problems import StudyError
 from prefsweep.suitability import (
     check_halving,
     check_methods,
@@ -48,7 +48,6 @@ from prefsweep.suitability import (
     measurable_tasks,
 )
 from prefsweep.sweep import Inputs, expand
-from prefsweep.yaml_file import load_yaml
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def plan_studies(file: Path, overrides: dict[str, Any], places: Places) -> list[
     StageError that names file, line and remedy.
     """
     asked = read_study_file(file, overrides, places)
-    _check_folder(asked, places)
+    check_folder(asked, places)
     device = device_for(asked.config.device)
     models = [_check_model(spec, places) for spec in asked.models]
     datasets = [_check_data(spec, places) for spec in asked.datasets]
@@ -130,20 +129,6 @@ def check_still_planned(studies: list[Study], file: Path, overrides: dict[str, A
         if (now.plan.points, now.plan.tasks) != (study.plan.points, study.plan.tasks):
             what = f"the data set {now.plan.data.name} has been fetched and changes what is planned"
             raise StageError("data", what, "Run the same command again: its plan now knows the data.")
-
-
-def _check_folder(asked: Asked, places: Places) -> None:
-    """Refuse a study that had one model and data set: its runs are where the overview will be, and would be lost."""
-    folder = places.results / asked.config.study
-    if not asked.several or not (folder / "plan.json").is_file():
-        return
-    before = Plan.read(folder / "plan.json")
-    inside = folder / f"{folder_name(before.model.name)}-on-{folder_name(before.data.name)}"
-    key = "model" if isinstance(asked.config.model, list) else "dataset"
-    where = f"{asked.file}:{load_yaml(asked.file).line_of((key,))}: {key}"
-    moved = f"mv {folder} {folder}.one && mkdir {folder} && mv {folder}.one {inside}"
-    what = f"{folder} is the study of one model and data set, and every pair is to have a folder of its own"
-    raise StudyError([f"{where}: {what}; keep its runs by `{moved}`, or give this study another name"])
 
 
 def _check_model(spec: ModelSpec, places: Places) -> _CheckedModel:
@@ -213,6 +198,7 @@ def _plan(asked: Asked, model: _CheckedModel, data: _CheckedData, device: Device
         service_level=config.generate.slo,
         price=config.cost,
         tasks=tasks,
+        judge=planned_judge(config.evaluate.judge, runs, counts, generate.max_tokens, places.root),
         points=points,
         runs=runs,
         halving=halving_of(config.search),

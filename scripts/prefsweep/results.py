@@ -6,7 +6,7 @@ A run that failed, or has not finished, is still here: the report shows it as a 
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal, TypeVar
@@ -14,11 +14,13 @@ from typing import Any, Literal, TypeVar
 from prefsweep.admission import left_empty
 from prefsweep.failures import Failure, silent_death
 from prefsweep.files import read_jsonl
+from prefsweep.judged import Judged, with_win_rate
 from prefsweep.lifetime import is_held
 from prefsweep.plan import BASE, Plan, Point, Run, run_directory
 from prefsweep.records.audit import DataAudit
 from prefsweep.records.base import Record, read_document
 from prefsweep.records.data import Half, HeldOutPrompt
+from prefsweep.records.judge import JudgedPair, JudgeRecord
 from prefsweep.records.measure import Evaluation, Generation, Throughput, TimedPass, read_generations
 from prefsweep.records.merge import MergeRecord
 from prefsweep.records.score import Scores
@@ -29,7 +31,7 @@ from prefsweep.score_table import ScoreTable
 from prefsweep.screening import decisions, stopped_points
 
 Status = Literal["finished", "failed", "stopped", "unfinished"]
-STAGES = ("prepare", "train", "merge", "measure", "score", "compare")
+STAGES = ("prepare", "train", "merge", "measure", "score", "judge", "compare")
 
 LATENCIES = ("ttft", "tpot", "itl", "e2e")
 PERCENTILES = ("p50", "p95", "p99")
@@ -59,8 +61,10 @@ class RunResults:
     scores: ScoreTable | None = None
     answers: Path | None = None
     """`generations.jsonl`, every row of which was found to be an answer."""
+    judged: Judged = field(default_factory=Judged)
+    """What its answers are next to the base's; `scores` have it as a metric."""
     failures: tuple[Failure, ...] = ()
-    """In the order of the stages."""
+    """In the order of the stages; that of judging is not among them, because it takes nothing else from a run."""
     stopped: bool = False
     """Its point was behind in screening."""
 
@@ -188,6 +192,8 @@ def _read_run(directory: Path, plan: Plan, run: Run, *, stopped: bool) -> RunRes
             failures.setdefault(
                 path.stem.partition("-")[2], read(path.name, lambda file: silent_death(file, plan.study))
             )
+    judge_failure = failures.pop("judge", None)
+    judged = Judged.of(plan, read("judge.json", JudgeRecord.read), read("judged.jsonl", _judged_pairs), judge_failure)
     return RunResults(
         run=run,
         point=plan.point_of(run.id),
@@ -196,11 +202,16 @@ def _read_run(directory: Path, plan: Plan, run: Run, *, stopped: bool) -> RunRes
         merge=read("merge.json", MergeRecord.read),
         throughput=read("throughput.json", Throughput.read),
         evaluation=read("evaluation.json", lambda path: Evaluation.read(path).model_copy(update={"pairs": []})),
-        scores=read("scores.json", lambda path: ScoreTable.of(Scores.read(path))),
+        scores=read("scores.json", lambda path: ScoreTable.of(with_win_rate(Scores.read(path), plan, judged))),
         answers=read("generations.jsonl", _checked_answers),
+        judged=judged,
         failures=tuple(sorted([f for f in failures.values() if f] + unreadable, key=_stage_order)),
         stopped=stopped,
     )
+
+
+def _judged_pairs(path: Path) -> tuple[JudgedPair, ...]:
+    return tuple(map(JudgedPair.model_validate, read_jsonl(path)))
 
 
 def _timing(timed: TimedPass, column: str) -> float:

@@ -128,8 +128,56 @@ class GenerateConfig(Strict):
     )
 
 
+class TokenPrice(Strict):
+    """What an endpoint charges, per million tokens."""
+
+    input: float = Field(strict=True, ge=0, description="Per million tokens of requests.")
+    output: float = Field(strict=True, ge=0, description="Per million tokens of answers.")
+    currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="Three letters (ISO 4217).")
+
+    def cost(self, input_tokens: int, output_tokens: int) -> float:
+        """What these tokens cost."""
+        return (self.input * input_tokens + self.output * output_tokens) / 1e6
+
+
+class JudgeConfig(Strict):
+    """Who compares every arm's answers with the base's, and what may be spent on it (docs/judge.md)."""
+
+    url: str = Field(
+        pattern=r"^https?://[^@\s]+$",
+        description="An OpenAI-compatible API, up to and with its /v1; without a user or key in it.",
+    )
+    model: str = Field(min_length=1, description="By the name the API knows.")
+    api_key_env: str | None = Field(
+        None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="The environment variable with the key; unset: no key."
+    )
+    template: str = Field("pairwise", min_length=1, description="A file in config/judges/, or the path of one.")
+    verdicts: Literal["json_schema", "text"] = Field(
+        "json_schema", description="Asked for as JSON by a schema; text: as a last line, of any endpoint."
+    )
+    temperature: float = Field(0.0, strict=True, ge=0, le=2, description="0: the likeliest verdict each time.")
+    max_tokens: int = Field(512, strict=True, ge=1, le=1 << 15, description="Where the judge's answer is cut off.")
+    prompts: int | None = Field(
+        None, strict=True, ge=2, description="At most so many prompts of each half; unset: all held-out ones."
+    )
+    concurrency: int = Field(8, strict=True, ge=1, le=512, description="Requests at a time.")
+    retries: int = Field(
+        3, strict=True, ge=0, le=20, description="After a failed request, and after an answer without a verdict."
+    )
+    timeout_seconds: float = Field(120.0, strict=True, gt=0, description="Until a request has failed.")
+    max_requests: int | None = Field(None, strict=True, ge=1, description="Never more, in all calls together.")
+    max_cost: float | None = Field(None, strict=True, gt=0, description="Never more, in the price's currency.")
+    price: TokenPrice | None = Field(None, description="What tokens cost; unset: only they are counted.")
+
+    @model_validator(mode="after")
+    def _cost_needs_a_price(self) -> Self:
+        if self.max_cost is not None and self.price is None:
+            raise ValueError("max_cost needs a `price:` to count by")
+        return self
+
+
 class EvaluateConfig(Strict):
-    """What is scored through the arm's own server."""
+    """What is scored through the arm's own server, and by whom answers are compared."""
 
     tasks: list[str] = Field(["preference-accuracy", "held-out-perplexity"], description="Files in config/tasks/.")
-    judge: None = None
+    judge: JudgeConfig | None = Field(None, description="Compares answers with the base's (docs/judge.md).")

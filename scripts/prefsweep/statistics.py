@@ -115,7 +115,7 @@ def crossed_bootstraps(
 def _bootstrap_variance(sums: Array, sizes: Array, draws: int, generator_seed: int) -> Array:
     """Variance of the weighted mean over the draws, for each (seeds, clusters) array of sums."""
     seeds = sums.shape[1]
-    seed_counts, cluster_counts = _counts(seeds, sizes.size, draws, generator_seed)
+    seed_counts, cluster_counts = crossed_draws(seeds, sizes.size, draws, generator_seed)
     by_seed = np.tensordot(cluster_counts, sums, axes=(1, 2))
     totals = np.einsum("das,ds->da", by_seed, seed_counts)
     replicates = totals / (seeds * (cluster_counts @ sizes))[:, None]
@@ -124,7 +124,7 @@ def _bootstrap_variance(sums: Array, sizes: Array, draws: int, generator_seed: i
 
 
 @lru_cache(maxsize=16)
-def _counts(seeds: int, clusters: int, draws: int, generator_seed: int) -> tuple[Array, Array]:
+def crossed_draws(seeds: int, clusters: int, draws: int = DRAWS, generator_seed: int = 0) -> tuple[Array, Array]:
     """How often each draw takes each seed and each cluster, shapes (draws, seeds) and (draws, clusters)."""
     generator = np.random.default_rng(generator_seed)
     seed_counts = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws)

@@ -16,6 +16,7 @@ from prefsweep.alarms import Alarm, alarm_text, alarms, training_alarms
 from prefsweep.answer_cost import against_base, answer_cost, answer_costs
 from prefsweep.comparison import Comparison, MetricComparison, PointComparison
 from prefsweep.files import write_jsonl, write_text
+from prefsweep.judge_summary import judge_columns
 from prefsweep.lesson_tables import hyperparameters_table, tries_table
 from prefsweep.plan import Point
 from prefsweep.results import RunResults, StudyResults
@@ -110,7 +111,7 @@ def point_rows(study: StudyResults, comparison: Comparison) -> list[Row]:
         for name in companions:
             row |= _companion(name, point.metrics.get(name))
         finished = [run for run in study.of_point(point.point) if run.status == "finished"]
-        row |= _point_costs(finished) | point_speed(finished, control, study.plan)
+        row |= judge_columns(study, point.point) | _point_costs(finished) | point_speed(finished, control, study.plan)
         row |= _fields(costs.get(point.point), _COST) | _against_base(against_base(costs, point.point, control))
         rows.append(row | _told(point, found))
     return rows

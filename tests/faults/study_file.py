@@ -5,11 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefsweep.methods import Method
-from prefsweep.settings import GenerateConfig, TrainSettings
+from prefsweep.settings import GenerateConfig, JudgeConfig, TrainSettings
 from prefsweep.yaml_file import Location
 
 _OPTIONAL = {"micro_batch_size": "4", "deepspeed": "zero2", "eval_steps": "50", "save_steps": "50"}
 """Values of keys that are unset by default."""
+_JUDGE = {
+    "url": "http://127.0.0.1:8000/v1", "model": "some-judge", "api_key_env": "JUDGE_KEY", "prompts": "100",
+    "max_requests": "1000", "max_cost": "5.0", "price": "{input: 1.0, output: 2.0}",
+}  # fmt: skip
+"""The same of a judge."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,9 @@ def full_study(methods: dict[str, Method]) -> list[Line]:
     lines += list(_section("train", TrainSettings))
     lines += [Line(("train", "jobs_per_gpu"), "1"), Line(("generate",), None), *_section("generate", GenerateConfig)]
     lines += [Line(("evaluate",), None), Line(("evaluate", "tasks"), "[preference-accuracy]")]
+    lines.append(Line(("evaluate", "judge"), None))
+    judge = {name: field.default for name, field in JudgeConfig.model_fields.items()} | _JUDGE
+    lines += [Line(("evaluate", "judge", key), str(value)) for key, value in judge.items()]
     lines += [Line(("search",), None), Line(("search", "random"), "3"), Line(("search", "seed"), "0")]
     lines += [Line(("search", "halving"), None), Line(("search", "halving", "start"), "0.25")]
     lines += [Line(("search", "halving", "keep"), "0.5"), Line(("search", "halving", "rungs"), "2")]

@@ -8,7 +8,9 @@ from rich.console import Console
 
 from prefsweep.plan import Estimate, Plan, Run, StageEstimate
 from prefsweep.plan_table import MOST_POINTS, Cost, as_csv, show
+from prefsweep.planned_judge import JudgeEstimate, PlannedJudge
 from prefsweep.search import Halving
+from prefsweep.settings import JudgeConfig
 from tests.example_study import Shape, build_study
 
 
@@ -94,3 +96,13 @@ def test_halving_says_what_it_leaves_of_the_costs(tmp_path: Path) -> None:
     text = printed(plan.model_copy(update={"halving": Halving(), "screening": screening}))
     # 20 points × 1.3 h at the first rung, 10 at the second; 5 × 2 seeds to the end; 0.3 h for the base.
     assert "halving: points are compared at 2 rungs, 5 of 20 go to the end: about 52.3 hours, 39.0 of them" in text
+
+
+def test_what_a_judge_takes_is_a_line(tmp_path: Path) -> None:
+    settings = JudgeConfig(url="http://127.0.0.1/v1", model="judge[red]")
+    estimate = JudgeEstimate(requests=1200, input_tokens=3_000_000, output_tokens=600_000)
+    judge = PlannedJudge(settings=settings, template="t.md", template_sha256="0", estimate=estimate)
+    console = Console(record=True, width=200, file=io.StringIO())
+    show(planned(tmp_path).model_copy(update={"judge": judge}), console)
+    told = "judge judge[red] at http://127.0.0.1/v1: up to 1,200 requests, at most about 3,600,000 tokens"
+    assert told in console.export_text()

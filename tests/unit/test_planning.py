@@ -8,6 +8,7 @@ import pytest
 from prefsweep import planning
 from prefsweep.asked import Places
 from prefsweep.failures import StageError
+from prefsweep.judge_plan import judge_costs
 from prefsweep.plan import Plan
 from prefsweep.planning import Study, check_still_planned, plan_studies, planned_studies
 from prefsweep.study_problems import StudyError
@@ -290,3 +291,64 @@ def test_a_study_that_had_one_model_is_told_how_to_keep_its_runs(places: Places)
     alone.plan.write(places.results / "s" / "plan.json")
     with pytest.raises(StudyError, match=r"several.yaml:3: dataset: .* keep its runs by `mv .*s/a-on-emoji-en`"):
         several(places, described(places, "a"), "[emoji-en]")
+
+
+JUDGE = "{url: http://127.0.0.1:1/v1, model: m, max_tokens: 100"
+
+
+def test_a_judge_is_planned_with_what_it_takes_at_most(places: Places) -> None:
+    price = "price: {input: 1.0, output: 2.0, currency: EUR}, max_cost: 0.001, max_requests: 50"
+    found = plan(places, "{dpo: , orpo: }", f"seeds: [0, 1]\nevaluate: {{judge: {JUDGE}, {price}}}}}\n", PAIRS[:30])
+    assert found.judge is not None
+    assert found.judge.template == "config/judges/pairwise.md"
+    estimate = found.judge.estimate
+    assert estimate is not None
+    assert estimate.requests == 2 * 4 * 10, (
+        "two orders, two points with two seeds, ten held-out prompts; never the base"
+    )
+    assert estimate.output_tokens == 80 * 100
+    assert estimate.input_tokens > 80 * 2 * 128
+    told = " ".join(judge_costs(found.judge))
+    assert "judge m at http://127.0.0.1:1/v1: up to 80 requests, at most about 0.0" in told
+    assert "EUR" in told
+    assert "may reach max_cost 0.001" in told
+    assert "may reach max_requests 50" in told
+    few = plan(places, "{dpo: }", f"evaluate: {{judge: {JUDGE}, prompts: 3}}}}\n", PAIRS[:30])
+    assert few.judge is not None
+    assert few.judge.estimate is not None
+    assert few.judge.estimate.requests == 2 * (3 + 3)
+
+
+def test_what_decides_verdicts_is_told_from_what_they_take(places: Places) -> None:
+    def asked(more: str) -> str:
+        judge = plan(places, more=f"evaluate: {{judge: {JUDGE}{more}}}}}\n", rows=PAIRS[:30]).judge
+        assert judge is not None
+        return judge.asked
+
+    assert asked("") == asked(", concurrency: 2, max_requests: 5, api_key_env: KEY, timeout_seconds: 9.0")
+    own = places.models.parent / "own.md"
+    own.write_text("{{ conversation }} {{ answer_a }} {{ answer_b }}")
+    others = (", temperature: 0.5", ", verdicts: text", ", prompts: 5", f", template: {own}")
+    assert len({asked(""), *map(asked, others)}) == 5
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("primary_metric: win_rate\n", r"study.yaml:6: primary_metric: 'win_rate' needs somebody .*evaluate.judge"),
+        (
+            f"primary_metric: win_rate\nevaluate: {{judge: {JUDGE}}}}}\ntrain: {{batch_size: 4}}\n"
+            "search: {halving: {rungs: 1}}\n",
+            r"study.yaml:9: search.halving: rungs are not judged",
+        ),
+        (f"evaluate: {{judge: {JUDGE}, max_cost: 1.0}}}}\n", "max_cost needs a `price:`"),
+    ],
+)
+def test_a_judge_that_cannot_do_what_is_asked_is_refused(places: Places, more: str, message: str) -> None:
+    with pytest.raises(StudyError, match=message):
+        plan(places, more=more, rows=PAIRS[:30])
+
+
+def test_a_template_that_is_not_there_is_refused(places: Places) -> None:
+    with pytest.raises(StageError, match=r"none.md cannot be used as a judge's template: .*No such file"):
+        plan(places, more=f"evaluate: {{judge: {JUDGE}, template: none.md}}}}\n", rows=PAIRS[:30])

@@ -1,0 +1,70 @@
+"""What `judge` hands on: for each prompt, which of two answers was preferred in either order, and what that took."""
+
+from typing import Literal
+
+from prefsweep.records.base import Record
+
+Choice = Literal["first", "second", "tie"]
+"""Of the two answers in the order in which the judge read them."""
+Outcome = Literal["win", "tie", "loss", "missing"]
+"""For the arm, against its opponent."""
+
+
+class Ballot(Record):
+    """The judge's verdict on a pair of answers in one order."""
+
+    choice: Choice | None
+    """None where no reply had a verdict."""
+    reply: str
+    """The judge's last reply, as it came."""
+    requests: int
+    """That the verdict took, those of earlier calls included."""
+    input_tokens: int
+    output_tokens: int
+
+
+class JudgedPair(Record):
+    """A row of `judged.jsonl`: one prompt's answer against the opponent's, in both orders.
+
+    Answers that are the same text tie without asking: then there are no ballots.
+    """
+
+    prompt: str
+    """HeldOutPrompt.id"""
+    arm_first: Ballot | None
+    opponent_first: Ballot | None
+
+    @property
+    def ballots(self) -> list[Ballot]:
+        return [ballot for ballot in (self.arm_first, self.opponent_first) if ballot]
+
+    @property
+    def outcome(self) -> Outcome:
+        """A win is one in both orders; orders that disagree are a tie; one order without a verdict is missing."""
+        choices = [ballot.choice for ballot in self.ballots]
+        if None in choices:
+            return "missing"
+        if choices == ["first", "second"]:
+            return "win"
+        return "loss" if choices == ["second", "first"] else "tie"
+
+    @property
+    def win_rate(self) -> float | None:
+        """1, ½ or 0 for the arm; None where it is missing."""
+        return {"win": 1.0, "tie": 0.5, "loss": 0.0, "missing": None}[self.outcome]
+
+
+class JudgeRecord(Record):
+    """`judge.json`: who judged one run against which other, and at what cost."""
+
+    run: str
+    opponent: str
+    """The base's run that was compared with."""
+    asked: str
+    """A hash of all that decides a verdict but the answers: endpoint, model, template, sampling, prompts."""
+    served_models: list[str]
+    """What the endpoint said it answered with; a name that hides several versions shows them here."""
+    new_requests: int
+    """Of this job; the others' replies were kept from before."""
+    total_seconds: float
+    versions: dict[str, str]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from prefsweep.cross_checks import mcnemar_p_value, two_way_standard_error
 from prefsweep.metrics import Metric
 from prefsweep.records.base import Record
 from prefsweep.records.data import Half
@@ -40,6 +41,10 @@ class MetricComparison(Record):
     minimum_detectable_effect: float | None
     """The true difference that these prompts and seeds show with 80 % power, for the primary metric at Holm's
     strictest level; None without a difference or when every prompt gives the same one."""
+    two_way_standard_error: float | None
+    """Of the difference, in place of the bootstrap's (prefsweep.cross_checks)."""
+    mcnemar_p_value: float | None
+    """Of a rate's difference with one seed, in place of the interval's."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ def compare_metrics(
     means = _intervals([pair.values for pair in paired], prompts.clusters)
     differences = _intervals([pair.differences for pair in paired], prompts.clusters)
     return {
-        metric.name: _comparison(metric, pair, mean, difference, alphas)
+        metric.name: _comparison(metric, pair, mean, difference, alphas, prompts.clusters)
         for metric, pair, mean, difference in zip(metrics, paired, means, differences, strict=True)
         if mean is not None
     }
@@ -112,11 +117,17 @@ def _comparison(
     mean: Interval,
     difference: Interval | None,
     alphas: Mapping[str, float],
+    clusters: npt.NDArray[np.int64],
 ) -> MetricComparison:
     by_definition = metric.needs_judge and not pair.difference_seeds  # the base's own
-    detectable = None
-    if difference is not None and difference.standard_error > 0:
-        detectable = minimum_detectable_effect(difference, alphas.get(metric.name, ALPHA))
+    detectable = two_way = mcnemar = None
+    if difference is not None:
+        keep = np.isfinite(pair.differences).all(axis=0)
+        kept, groups = pair.differences[:, keep], clusters[keep]
+        two_way = two_way_standard_error(kept, groups)
+        mcnemar = mcnemar_p_value(kept, groups) if metric.rate else None
+        if difference.standard_error > 0:
+            detectable = minimum_detectable_effect(difference, alphas.get(metric.name, ALPHA))
     return MetricComparison(
         metric=metric.name,
         prompts=int(np.isfinite(pair.values).all(axis=0).sum()),
@@ -126,6 +137,8 @@ def _comparison(
         seed_means=_by_seed(pair.seeds, pair.values),
         seed_differences=_by_seed(pair.difference_seeds, pair.differences) if difference else {},
         minimum_detectable_effect=detectable,
+        two_way_standard_error=two_way,
+        mcnemar_p_value=mcnemar,
     )
 
 

@@ -191,7 +191,8 @@ def _primary(point: PointComparison, comparison: Comparison) -> Row:
     row |= _fields(primary, {"prompts": "prompts", "excluded_prompts": "excluded_prompts"})
     row |= _fields(primary.mean if primary else None, _ESTIMATE)
     row |= _fields(primary.difference if primary else None, _DIFFERENCE)
-    return row | _fields(primary, {"minimum_detectable_effect": "minimum_detectable_effect"})
+    others = ("two_way_standard_error", "mcnemar_p_value", "minimum_detectable_effect")
+    return row | _fields(primary, {name: name for name in others})
 
 
 def _decision(point: PointComparison) -> Row:

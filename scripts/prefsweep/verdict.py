@@ -35,6 +35,11 @@ class Evidence:
     stopped: str | None = None
     """Why screening stopped it, if it did."""
 
+    @property
+    def seeds(self) -> int:
+        """Those with the metric: a run may finish without it."""
+        return len(self.primary.seed_means) if self.primary else self.finished
+
 
 def decide(evidence: Evidence) -> tuple[Verdict, str]:
     """The verdict on a point that is not the base, and one sentence that begins with it."""
@@ -116,10 +121,10 @@ def caveats(evidence: Evidence) -> list[str]:
     """What limits a verdict, in the order of importance."""
     unfinished = evidence.planned - evidence.finished - evidence.failed
     excluded = evidence.primary.excluded_prompts if evidence.primary else 0
-    few = f"{evidence.finished} seeds: a claim about a method wants at least {SEEDS_FOR_A_METHOD}"
+    few = f"{evidence.seeds} seeds: a claim about a method wants at least {SEEDS_FOR_A_METHOD}"
     candidates = [
-        ("one seed: this checkpoint, not this method", evidence.finished == 1),
-        (few, 1 < evidence.finished < SEEDS_FOR_A_METHOD),
+        ("one seed: this checkpoint, not this method", evidence.seeds == 1),
+        (few, 1 < evidence.seeds < SEEDS_FOR_A_METHOD),
         (f"{evidence.failed} of {count(evidence.planned, 'run')} failed", evidence.failed > 0),
         (f"{unfinished} of {count(evidence.planned, 'run')} not finished", unfinished > 0),
         (f"{count(excluded, 'prompt')} without {evidence.metric.name} left out", excluded > 0),
@@ -165,6 +170,6 @@ def headline(label: str, choices: int, stopped: int, evidence: Evidence, base: M
         values += f" against {value_text(base.mean.estimate, metric.unit)} for the untouched model" if base else ""
         opening = f"Use {label}" if verdict == "better" else f"Keep the untouched model: {label}"
         sentences = [f"{opening}, {best}: {metric.name} {values}, {reason}."]
-    if evidence.finished == 1 and verdict != "not resolved":
+    if evidence.seeds == 1 and verdict != "not resolved":
         sentences.append("One seed: this checkpoint, not this method.")
     return " ".join(sentence for sentence in sentences if sentence)

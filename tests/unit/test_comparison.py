@@ -285,6 +285,45 @@ def test_a_run_without_the_metric_is_left_out_and_named() -> None:
     found = _compare(plan, [_scores("base/seed-0", 0), _scores("dpo-1/seed-0", 5), lacking])
     assert list(found.point("dpo-1").metrics[METRIC].seed_differences) == [0]
     assert found.notices == ["preference_margin is missing in dpo-1/seed-1: left out there, not counted as zero."]
+    assert found.point("dpo-1").caveats[0] == "one seed: this checkpoint, not this method"
+    assert "One seed: this checkpoint, not this method." in found.headline
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_values_that_are_no_numbers_are_left_out_and_said(value: float) -> None:
+    dpo = _scores("dpo-1/seed-0", 5)
+    rows = [row.model_copy(update={"metrics": row.metrics | {METRIC: value}}) for row in dpo.prompts[1:6:2]]
+    broken = dpo.model_copy(update={"prompts": [dpo.prompts[0], *rows, *dpo.prompts[2:6:2], *dpo.prompts[6:]]})
+    scores = [_scores("base/seed-0", 0), broken]
+    found = _compare(_plan("dpo-1"), scores)
+    point = found.point("dpo-1")
+    assert (point.metrics[METRIC].prompts, point.metrics[METRIC].excluded_prompts) == (27, 3)
+    without = _compare(_plan("dpo-1"), [_without(one, {"p1", "p3", "p5"}) for one in scores]).point("dpo-1")
+    assert point.metrics[METRIC].difference == without.metrics[METRIC].difference
+    assert "3 prompts without preference_margin left out" in point.caveats
+
+
+def test_prompts_that_only_one_side_answered_are_left_out_and_said() -> None:
+    dpo, base = _scores("dpo-1/seed-0", 5), _scores("base/seed-0", 0)
+    point = _compare(_plan("dpo-1"), [base.model_copy(update={"prompts": base.prompts[:40]}), dpo]).point("dpo-1")
+    assert (point.metrics[METRIC].prompts, point.metrics[METRIC].excluded_prompts) == (20, 10)
+    assert "with 20 prompts and 1 seed" in point.reason
+
+
+def test_sides_without_a_prompt_in_common_are_not_resolved() -> None:
+    dpo, base = _scores("dpo-1/seed-0", 5), _scores("base/seed-0", 0)
+    others = [row.model_copy(update={"prompt": f"other-{row.prompt}"}) for row in base.prompts]
+    point = _compare(_plan("dpo-1"), [base.model_copy(update={"prompts": others}), dpo]).point("dpo-1")
+    assert point.verdict == "not resolved"
+    assert point.reason.endswith("fewer than two test prompts have preference_margin in this point and the base")
+
+
+def test_cross_checks_stand_beside_the_bootstrap() -> None:
+    found = _compare(_plan("dpo-1"), [_scores("base/seed-0", 0), _scores("dpo-1/seed-0", 5)])
+    margin = found.point("dpo-1").metrics[METRIC]
+    assert margin.difference is not None
+    assert margin.two_way_standard_error == pytest.approx(margin.difference.standard_error, rel=0.05)
+    assert (margin.mcnemar_p_value, found.point("base").metrics[METRIC].two_way_standard_error) == (None, None)
 
 
 def test_a_sampled_base_is_paired_seed_by_seed() -> None:
@@ -356,6 +395,7 @@ def test_shares_read_as_percentage_points() -> None:
     ]  # fmt: skip
     dpo = _compare(plan, scores).point("dpo-1")
     assert "better: +53.3 pp (95 % interval +3" in dpo.reason
+    assert dpo.metrics["preference_accuracy"].mcnemar_p_value == pytest.approx(2**-15)
     mean = dpo.metrics["preference_accuracy"].mean
     assert 0.69 < mean.low < mean.estimate < mean.high < 0.96
 

@@ -10,7 +10,7 @@ Direction = Literal["higher", "lower", "neutral"]
 """Which way is better; a neutral metric is shown and never judged."""
 
 Subject = TypeVar("Subject")
-_Function = TypeVar("_Function", bound=Callable[..., float | None])
+Value = TypeVar("Value")
 
 
 class Metric(Record):
@@ -27,39 +27,41 @@ class Metric(Record):
     needs_pairs: bool = False
     """Compares a held-out pair's two answers, rather than looking at what a model wrote."""
     needs_judge: bool = False
-    """Compares answers with the base's, whose own value is one half by definition."""
+    """Is a judge's comparison of answers."""
+    against_base: bool = False
+    """Compares with the base, whose own value follows by definition."""
 
 
-class Kind(Generic[Subject]):
-    """The metrics that look at one kind of thing, such as an answer."""
+class Kind(Generic[Subject, Value]):
+    """The metrics that look at one kind of thing, such as an answer, and give a number, or an array of them."""
 
-    def __init__(self, *, needs_pairs: bool = False, needs_judge: bool = False) -> None:
+    def __init__(self, *, needs_pairs: bool = False, needs_judge: bool = False, against_base: bool = False) -> None:
         self.entries: dict[str, Metric] = {}
         """By name, in the order in which they were entered."""
-        self._needs = {"needs_pairs": needs_pairs, "needs_judge": needs_judge}
-        self._functions: dict[str, Callable[[Subject], float | None]] = {}
+        self._flags = {"needs_pairs": needs_pairs, "needs_judge": needs_judge, "against_base": against_base}
+        self._functions: dict[str, Callable[[Subject], Value | None]] = {}
 
     def metric(
         self, unit: str, direction: Direction, source: str, *, rate: bool = False
-    ) -> Callable[[_Function], _Function]:
+    ) -> Callable[[Callable[[Subject], Value | None]], Callable[[Subject], Value | None]]:
         """Enter a function under its own name; its docstring's first paragraph is the description.
 
-        It gives a number, or None where it does not apply.
+        It gives None where it does not apply.
         """
 
-        def enter(function: _Function) -> _Function:
+        def enter(function: Callable[[Subject], Value | None]) -> Callable[[Subject], Value | None]:
             name = function.__name__
             description = " ".join((inspect.getdoc(function) or "").partition("\n\n")[0].split())
             self.entries[name] = Metric(
                 name=name, unit=unit, direction=direction, description=description, source=source,
-                rate=rate, **self._needs,
+                rate=rate, **self._flags,
             )  # fmt: skip
             self._functions[name] = function
             return function
 
         return enter
 
-    def values(self, subject: Subject) -> dict[str, float]:
+    def values(self, subject: Subject) -> dict[str, Value]:
         """Every metric of this kind that applies, by name."""
         found = {name: function(subject) for name, function in self._functions.items()}
-        return {name: float(value) for name, value in found.items() if value is not None}
+        return {name: value for name, value in found.items() if value is not None}

@@ -113,7 +113,7 @@ def _comparison(
     difference: Interval | None,
     alphas: Mapping[str, float],
 ) -> MetricComparison:
-    by_definition = metric.needs_judge and not pair.difference_seeds  # the base's own
+    by_definition = metric.against_base and not pair.difference_seeds  # the base's own
     detectable = None
     if difference is not None and difference.standard_error > 0:
         detectable = minimum_detectable_effect(difference, alphas.get(metric.name, ALPHA))

@@ -140,7 +140,7 @@ def test_what_hit_the_limit_is_truncated() -> None:
 
 
 def test_a_function_and_its_docstring_are_an_entry() -> None:
-    kind = Kind[str](needs_pairs=True)
+    kind = Kind[str, int](needs_pairs=True)
 
     @kind.metric("vowels", "lower", "the alphabet")
     def vowels(text: str) -> int | None:

@@ -4,7 +4,7 @@ from prefsweep import style
 from prefsweep.metric import Kind
 from prefsweep.metric_kinds.answer import Answer
 
-FORM = Kind[Answer]()
+FORM = Kind[Answer, float]()
 
 DIVERSITY_WINDOW = 20
 """Words. Vocabulary grows slower than length, so that answers are compared over windows of one length: short ones,

@@ -3,7 +3,7 @@
 from prefsweep.metric import Kind
 from prefsweep.records.judge import JudgedPair
 
-JUDGED = Kind[JudgedPair](needs_judge=True)
+JUDGED = Kind[JudgedPair, float](needs_judge=True, against_base=True)
 
 
 @JUDGED.metric("share", "higher", "(wins + ties / 2) / judged prompts; docs/judge.md", rate=True)

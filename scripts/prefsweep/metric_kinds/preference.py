@@ -3,7 +3,7 @@
 from prefsweep.metric import Kind
 from prefsweep.records.measure import PairScore
 
-PREFERENCE = Kind[PairScore](needs_pairs=True)
+PREFERENCE = Kind[PairScore, float](needs_pairs=True)
 
 
 @PREFERENCE.metric("share", "higher", "acc of lm-eval's multiple_choice", rate=True)
@@ -36,13 +36,13 @@ def preference_margin_normalised(pair: PairScore) -> float:
 
 @PREFERENCE.metric("nats", "neutral", "lm-eval's loglikelihood")
 def chosen_log_prob(pair: PairScore) -> float:
-    """Log-probability of the held-out chosen answer: its drift shows what alignment cost."""
+    """Log-probability of the held-out chosen answer; its difference to the base is its drift."""
     return pair.chosen_log_prob
 
 
 @PREFERENCE.metric("nats", "neutral", "lm-eval's loglikelihood")
 def rejected_log_prob(pair: PairScore) -> float:
-    """Log-probability of the held-out rejected answer."""
+    """Log-probability of the held-out rejected answer; likewise."""
     return pair.rejected_log_prob
 
 

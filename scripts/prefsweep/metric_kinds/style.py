@@ -11,7 +11,7 @@ from prefsweep.records.data import HeldOutPrompt
 from prefsweep.refusals import refuses
 from prefsweep.style import emoji_count
 
-STYLE = Kind[Answer]()
+STYLE = Kind[Answer, float]()
 
 _LIST_ITEM = regex.compile(r"^[ \t]*(?:[-*+•][ \t]+|\d{1,3}(?:[.)][ \t]+|、))\S", regex.MULTILINE)
 _MARKDOWN = regex.compile(

@@ -15,12 +15,24 @@ from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.measure import Evaluation, Generation, PairScore
 from prefsweep.records.score import PromptScores, Scores
 
-__all__ = ["METRICS", "PREFERENCE_TASK", "WIN_RATE", "Direction", "Metric", "preference_metrics", "score_run"]
+__all__ = [
+    "ANSWER_METRICS",
+    "METRICS",
+    "PREFERENCE_TASK",
+    "WIN_RATE",
+    "Direction",
+    "Metric",
+    "preference_metrics",
+    "score_run",
+]
 
 PREFERENCE_TASK = "preference-accuracy"
 WIN_RATE = "win_rate"
 
-METRICS: dict[str, Metric] = PREFERENCE.entries | STYLE.entries | FORM.entries | JUDGED.entries
+ANSWER_METRICS: dict[str, Metric] = STYLE.entries | FORM.entries
+"""Those that look at what a model wrote."""
+
+METRICS: dict[str, Metric] = PREFERENCE.entries | ANSWER_METRICS | JUDGED.entries
 """Every per-prompt metric by name, in the order reports show them."""
 
 

@@ -61,7 +61,8 @@ def _answer(text: str, finish: str = "stop") -> Answer:
         # windows of 20 in 21 words, of which the first is the last: 20 different words in each
         (form.lexical_diversity, " ".join([*(f"w{n}" for n in range(20)), "w0"]), 1),
         (form.lexical_diversity, " ".join([*(f"w{n}" for n in range(20)), "w19"]), (20 + 19) / 40),
-        (form.lexical_diversity, "nineteen " * 19, None),
+        (form.lexical_diversity, "sun sun water", 2 / 3),
+        (form.lexical_diversity, "🎉!", None),
     ],
 )
 def test_by_hand(metric: Callable[[Answer], float | None], text: str, expected: float | None) -> None:

@@ -7,8 +7,8 @@ from prefsweep.metric_kinds.answer import Answer
 FORM = Kind[Answer, float]()
 
 DIVERSITY_WINDOW = 20
-"""Words. Vocabulary grows slower than length, so that answers are compared over windows of one length: short ones,
-because an answer shorter than a window has no value."""
+"""Words. Vocabulary grows slower than length, so that answers are compared over windows of one length. Short ones: few
+answers of a small model are shorter, and those that are look more diverse than they would be at this length."""
 
 
 @FORM.metric("characters", "neutral", "Unicode")
@@ -55,7 +55,10 @@ def same_opening(answer: Answer) -> bool:
 
 @FORM.metric("share", "neutral", "moving-average type–token ratio (Covington and McFall 2010)")
 def lexical_diversity(answer: Answer) -> float | None:
-    """Different words / words, mean over every 20 words in a row; none for a shorter answer."""
+    """Different words / words, mean over every 20 words in a row; a shorter answer is taken whole, one without words
+    has none.
+    """
     found = style.words(answer.text)
-    windows = [found[i : i + DIVERSITY_WINDOW] for i in range(len(found) - DIVERSITY_WINDOW + 1)]
-    return sum(len(set(window)) for window in windows) / (len(windows) * DIVERSITY_WINDOW) if windows else None
+    width = min(DIVERSITY_WINDOW, len(found))
+    windows = [found[i : i + width] for i in range(len(found) - width + 1)]
+    return sum(len(set(window)) for window in windows) / (len(windows) * width) if found else None

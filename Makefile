@@ -66,6 +66,6 @@ bench-statistics: develop ## simulated studies whose truth is known: false claim
 locks: ## resolve envs/*/*.in again
 	$(WORKFLOW)/python scripts/lock.py
 
-schema: develop ## write config/study.schema.json from the typed study, and the tables of docs/methods.md
+schema: develop ## write config/study.schema.json from the typed study, and the tables of docs/methods.md and results.md
 	$(DEVELOP)/python scripts/schema.py
 	$(DEVELOP)/python scripts/catalogue.py

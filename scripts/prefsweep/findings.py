@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
+from prefsweep.against_base import REPORTED
 from prefsweep.equivalence import equivalence_p_value
 from prefsweep.metrics import METRICS, Metric
 from prefsweep.pairing import HalfPrompts, MetricComparison, compare_metrics
@@ -82,7 +83,7 @@ def find(
     primary = _judged(plan.primary_metric)
     finished = {run.id: scores[run.id] for run in plan.runs if run.id in scores and run.id not in failed}
     present = {name for run in finished.values() for name in run.metrics}
-    metrics = [metric for name, metric in METRICS.items() if name in present]
+    metrics = [metric for name, metric in REPORTED.items() if name in present]
     family = [point.id for point in plan.points if point.method != BASE and point.id not in stopped]
     alphas = {primary.name: ALPHA / max(len(family), 1)}
     test_prompts, test = _measure(plan, finished, "test", metrics, alphas)

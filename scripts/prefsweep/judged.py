@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prefsweep.failures import Failure
+from prefsweep.metric_kinds.judgement import win_rate
 from prefsweep.metrics import WIN_RATE
 from prefsweep.plan import BASE, Plan
 from prefsweep.records.judge import JudgedPair, JudgeRecord
@@ -42,7 +43,7 @@ def with_win_rate(scores: Scores, plan: Plan, judged: Judged) -> Scores:
     """
     if plan.judge is None:
         return scores
-    rates = {pair.prompt: pair.win_rate for pair in judged.pairs}
+    rates = {pair.prompt: win_rate(pair) for pair in judged.pairs}
     if plan.point_of(scores.run).method == BASE:
         prompts = ((row.prompt, row.half) for row in scores.prompts)
         rates = dict.fromkeys(plan.judge.judged(prompts), 0.5)

@@ -1,32 +1,22 @@
-"""The catalogue as tables for docs/methods.md, so that the page says what the files say."""
+"""The catalogue of methods as tables for docs/methods.md."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from prefsweep.methods import Knob, Method
-
-BEGIN, END = "<!-- written by scripts/catalogue.py -->", "<!-- the rest is written by hand -->"
-
-
-def with_tables(page: str, methods: Mapping[str, Method]) -> str:
-    """The page with the tables of these methods between its two marks. Raises ValueError when it has no marks."""
-    before, found, rest = page.partition(BEGIN)
-    _, ended, after = rest.partition(END)
-    if not (found and ended):
-        raise ValueError(f"the page has no lines {BEGIN!r} and {END!r}")
-    return f"{before}{BEGIN}\n\n{method_tables(methods)}\n{END}{after}"
+from prefsweep.written_tables import table
 
 
 def method_tables(methods: Mapping[str, Method]) -> str:
     """Objectives with their defaults, remarks, knobs, learning rates."""
     parts = [
         "## Objectives\n",
-        _table(
+        table(
             ("method", "minimised, with the defaults", "reference", "data", "first loss", "paper"),
             ((f"`{name}`", *_objective(method)) for name, method in methods.items()),
         ),
         *(f"- `{name}`: {_line(method.remark)}" for name, method in methods.items() if method.remark),
         "\n## Knobs\n",
-        _table(
+        table(
             ("method", "knob", "meaning", "default", "allowed", "published", "source"),
             (
                 (f"`{name}`", f"`{knob}` ({spec.symbol})", *_knob(spec))
@@ -35,7 +25,7 @@ def method_tables(methods: Mapping[str, Method]) -> str:
             ),
         ),
         "## Learning rates of a LoRA\n",
-        _table(
+        table(
             ("method", "default", "range", "source"),
             ((f"`{name}`", *_rate(method)) for name, method in methods.items()),
         ),
@@ -70,8 +60,3 @@ def _rate(method: Method) -> tuple[str, ...]:
 
 def _line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

@@ -11,6 +11,7 @@ from typing import Any
 from prefsweep import account, charts, curves, leaderboard, summary
 from prefsweep.alarms import alarms
 from prefsweep.answers import side_by_side
+from prefsweep.changes_section import changes_section
 from prefsweep.charts import Figure
 from prefsweep.comparison import Comparison
 from prefsweep.data_charts import length_figure, rule_figure
@@ -64,6 +65,7 @@ def _content(study: StudyResults, comparison: Comparison, rows: Mapping[str, Row
         "screening": screening_section(study, comparison),
         "tax": tax_section(comparison),
         "lessons": lessons_section(comparison),
+        "changes": changes_section(study, comparison),
         "alarms": account.alarm_rows(study, alarms(study, comparison)),
         "judge": judge_section(study, comparison, rows),
         "answers": side_by_side(study, comparison),
@@ -132,6 +134,7 @@ def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
         ("lessons", "Lessons"): context["lessons"]["tables"],
         ("behaviour", "Behaviour"): panels["behaviour"],
         ("tax", "Alignment tax"): context["tax"]["rows"],
+        ("changes", "Changes"): context["changes"]["lead"],
         ("training", "Training"): panels["training"],
         ("alarms", "Alarms"): context["alarms"],
         ("judge", "Judge"): context["judge"]["lead"],

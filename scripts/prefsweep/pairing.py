@@ -119,7 +119,7 @@ def _comparison(
     alphas: Mapping[str, float],
     clusters: npt.NDArray[np.int64],
 ) -> MetricComparison:
-    by_definition = metric.needs_judge and not pair.difference_seeds  # the base's own
+    by_definition = metric.against_base and not pair.difference_seeds  # the base's own
     detectable = two_way = mcnemar = None
     if difference is not None:
         keep = np.isfinite(pair.differences).all(axis=0)

@@ -158,6 +158,8 @@ class Plan(Record):
     smallest_effect: float
     """The smallest worthwhile difference in the primary metric; nothing smaller is called better or worse."""
     detectable: Detectable = Detectable()
+    wants: list[str] = Field([])
+    """Metrics of answers that the data is meant to change."""
     model: PlannedModel
     data: PlannedData
     generate: GenerateSettings

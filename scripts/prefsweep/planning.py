@@ -45,6 +45,7 @@ from prefsweep.suitability import (
     check_parallel,
     check_primary_metric,
     check_tracking,
+    check_wants,
     measurable_tasks,
 )
 from prefsweep.sweep import Inputs, expand
@@ -149,6 +150,7 @@ def _plan(asked: Asked, model: _CheckedModel, data: _CheckedData, device: Device
     config = asked.about(model.spec, data.spec)
     check_methods(file, config, methods, counts)
     check_primary_metric(file, config, counts)
+    check_wants(file, config)
     inputs = Inputs(f"{model.spec.folder}@{model.revision}", model.spec.template, data.revision, device)
     points = expand(config, methods, inputs, counts.labels if counts else None)
     check_parallel(file, config, points, device)
@@ -174,6 +176,7 @@ def _plan(asked: Asked, model: _CheckedModel, data: _CheckedData, device: Device
         primary_metric=config.primary_metric,
         seeds=config.seeds,
         smallest_effect=config.smallest_effect,
+        wants=config.wants,
         detectable=planned_detectable(config, len(points) - 1, counts, places.results),
         model=PlannedModel(
             name=model.spec.name,

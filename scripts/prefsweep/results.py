@@ -6,12 +6,13 @@ A run that failed, or has not finished, is still here: the report shows it as a 
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal, TypeVar
 
 from prefsweep.admission import left_empty
+from prefsweep.against_base import with_rewards
 from prefsweep.failures import Failure, silent_death
 from prefsweep.files import read_jsonl
 from prefsweep.judged import Judged, with_win_rate
@@ -156,10 +157,12 @@ def read_study(directory: Path) -> StudyResults:
     heldout = directory / "data" / "heldout.jsonl"
     screenings = decisions(directory, plan)
     stopped = {point for screening in screenings for point in stopped_points(screening)}
+    runs = [_read_run(directory, plan, run, stopped=run.point in stopped) for run in plan.runs]
+    scores = with_rewards(plan, {run.run.id: run.scores for run in runs if run.scores})
     return StudyResults(
         directory=directory,
         plan=plan,
-        runs=tuple(_read_run(directory, plan, run, stopped=run.point in stopped) for run in plan.runs),
+        runs=tuple(replace(run, scores=scores.get(run.run.id)) for run in runs),
         prompts=tuple(map(HeldOutPrompt.model_validate, read_jsonl(heldout))) if heldout.exists() else (),
         audit=_of_the_data(DataAudit, directory / "data" / "data.json"),
         traits=_of_the_data(DataTraits, directory / "data" / "traits.json"),

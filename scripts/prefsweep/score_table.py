@@ -1,7 +1,8 @@
 """One run's scores as an array. A large study has millions of them; as records they would take ten times the room."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import numpy as np
@@ -40,6 +41,10 @@ class ScoreTable:
             metrics=metrics,
             values=np.array(values, dtype=float).reshape(len(metrics), len(rows)),
         )
+
+    def with_metrics(self, added: Mapping[str, Array]) -> "ScoreTable":
+        """The table with further metrics: name → values, shape (prompts,), NaN where a prompt lacks it."""
+        return replace(self, metrics=(*self.metrics, *added), values=np.vstack([self.values, *added.values()]))
 
     def by_prompt(self) -> dict[str, dict[str, float]]:
         """Prompt → metric → value, without metrics that the prompt lacks."""

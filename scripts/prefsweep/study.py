@@ -63,6 +63,10 @@ class StudyConfig(Strict):
     smallest_effect: float = Field(
         0.0, strict=True, ge=0, description="Smallest worthwhile difference, in the primary metric's unit."
     )
+    wants: Annotated[list[str], distinct_values] = Field(
+        [],
+        description="Metrics of answers that the data is to change; the report sets others apart.",
+    )
     methods: BaseModel
     train: BaseModel
     search: _Search = Field("grid", description="grid: every combination, to its end.")

@@ -8,7 +8,7 @@ from prefsweep.checking import DatasetCounts
 from prefsweep.engine_arguments import own_arguments
 from prefsweep.environments import lock_of
 from prefsweep.methods import Method
-from prefsweep.metrics import METRICS, PREFERENCE_TASK, WIN_RATE
+from prefsweep.metrics import ANSWER_METRICS, METRICS, PREFERENCE_TASK, WIN_RATE
 from prefsweep.plan import BASE, Device, Point, Run
 from prefsweep.search import halving_of
 from prefsweep.settings import ENGINE
@@ -140,6 +140,19 @@ def check_primary_metric(file: Path, config: StudyConfig, counts: DatasetCounts 
         why, remedy = "cannot say what is better", f"{hint}: {', '.join(offered)}"
     default = "" if given else " (the default)"
     raise StudyError([f"{file}:{line}: primary_metric: {config.primary_metric!r}{default} {why}; {remedy}"])
+
+
+def check_wants(file: Path, config: StudyConfig) -> None:
+    """What is wanted to change must be measured on answers. Raises StudyError with the line of each that is not."""
+    document, problems = load_yaml(file), []
+    for index, name in enumerate(config.wants):
+        if name not in ANSWER_METRICS:
+            close = get_close_matches(name, ANSWER_METRICS, n=1)
+            hint = f"did you mean {close[0]!r}? Choose from" if close else "choose from"
+            where = f"{file}:{document.line_of(('wants', index))}: wants"
+            problems.append(f"{where}: {name!r} is no metric of answers; {hint}: {', '.join(ANSWER_METRICS)}")
+    if problems:
+        raise StudyError(problems)
 
 
 def measurable_tasks(file: Path, config: StudyConfig, counts: DatasetCounts | None) -> list[str]:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from prefsweep.alarms import Alarm, alarm_text, alarms, training_alarms
 from prefsweep.answer_cost import against_base, answer_cost, answer_costs
+from prefsweep.changes import Change, changes, changes_text, unasked
 from prefsweep.comparison import Comparison, MetricComparison, PointComparison
 from prefsweep.files import write_jsonl, write_text
 from prefsweep.judge_summary import judge_columns
@@ -104,6 +105,7 @@ def point_rows(study: StudyResults, comparison: Comparison) -> list[Row]:
     companions = [m.name for m in comparison.metrics if m.name != comparison.primary_metric]
     found = alarms(study, comparison)
     costs = answer_costs(study, control)
+    moved = unasked(changes(study, comparison))
     rows: list[Row] = []
     for point in comparison.points:
         recommended: Row = {"recommended": point.point == comparison.recommended}
@@ -113,7 +115,7 @@ def point_rows(study: StudyResults, comparison: Comparison) -> list[Row]:
         finished = [run for run in study.of_point(point.point) if run.status == "finished"]
         row |= judge_columns(study, point.point) | _point_costs(finished) | point_speed(finished, control, study.plan)
         row |= _fields(costs.get(point.point), _COST) | _against_base(against_base(costs, point.point, control))
-        rows.append(row | _told(point, found))
+        rows.append(row | _told(point, found, moved))
     return rows
 
 
@@ -229,9 +231,12 @@ def _against_base(found: tuple[float, str] | None) -> Row:
     return {"server_seconds_ratio_to_base": ratio, "cost_reason": reason}
 
 
-def _told(point: PointComparison, found: Iterable[Alarm]) -> Row:
-    failures = [f"{f.run} {f.stage}: {f.failure}: {f.message}" for f in point.failures]
-    return {"failures": " · ".join(failures), "alarms": alarm_text(a for a in found if a.point == point.point)}
+def _told(point: PointComparison, found: Iterable[Alarm], moved: Iterable[Change]) -> Row:
+    return {
+        "failures": " · ".join(f"{f.run} {f.stage}: {f.failure}: {f.message}" for f in point.failures),
+        "alarms": alarm_text(alarm for alarm in found if alarm.point == point.point),
+        "unasked_changes": changes_text(change for change in moved if change.point == point.point),
+    }
 
 
 def _plain(value: Any) -> Cell:

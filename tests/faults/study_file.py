@@ -39,6 +39,7 @@ def full_study(methods: dict[str, Method]) -> list[Line]:
         Line(("seeds",), "[0, 1]"),
         Line(("primary_metric",), "preference_accuracy"),
         Line(("smallest_effect",), "0.01"),
+        Line(("wants",), "[emoji]"),
         Line(("device",), "cpu"),
         Line(("max_runs",), "500"),
         Line(("methods",), None),

@@ -85,8 +85,8 @@ def test_rows_are_joined_by_id_whatever_their_order() -> None:
 
 
 def test_every_value_has_an_entry_in_the_catalogue_and_the_other_way_round() -> None:
-    scores = score_run([_prompt("a")], [_generation("a")], _evaluation(_pair("a")))
-    assert set(scores.prompts[0].metrics) | {WIN_RATE} == set(METRICS), "the judge's is joined where scores are read"
+    scores = score_run([_prompt("a")], [_generation("a", "Sun and water. " * 8)], _evaluation(_pair("a")))
+    assert [*scores.prompts[0].metrics, WIN_RATE] == list(METRICS), "the judge's is joined where scores are read"
 
 
 def test_preference_metrics_by_hand() -> None:
@@ -152,6 +152,13 @@ def test_a_log_probability_that_is_not_a_number_is_refused(value: float) -> None
 def test_another_language_is_noticed(answer: str, expected: float) -> None:
     scores = score_run([_prompt("a")], [_generation("a", answer)], _evaluation())
     assert scores.prompts[0].metrics["same_language"] == expected
+
+
+def test_a_set_phrase_is_looked_for_in_the_whole_run() -> None:
+    prompts = [_prompt("a"), _prompt("b"), _prompt("c")]
+    answers = [_generation("a", "Sure! Sun."), _generation("b", "Sure! Water."), _generation("c", "Shade.")]
+    scores = score_run(prompts, answers, _evaluation())
+    assert [row.metrics["same_opening"] for row in scores.prompts] == [1, 1, 0]
 
 
 def test_without_a_reference_language_the_metric_is_absent() -> None:

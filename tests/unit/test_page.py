@@ -124,8 +124,8 @@ def test_the_demo_sized_page_is_whole_and_small(full_page: str) -> None:
     assert len(full_page.encode()) < 3_000_000
     sections = [attributes.get("id") for attributes in document.with_tag("section")]
     assert sections == [
-        "answer", "points", "tradeoffs", "behaviour", "tax", "training", "alarms", "answers", "speed", "data",
-        "provenance",
+        "answer", "points", "tradeoffs", "behaviour", "tax", "changes", "training", "alarms", "answers", "speed",
+        "data", "provenance",
     ]  # fmt: skip
     text = "".join(document.text)
     assert "best of 5 points on the development half" in text

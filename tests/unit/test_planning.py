@@ -179,6 +179,18 @@ def test_without_held_out_pairs_only_answers_are_measured(places: Places, more: 
         plan(places, "{kto: }", more, LABELLED, heldout=False)
 
 
+@pytest.mark.parametrize(
+    ("wants", "expected"),
+    [
+        ("emojis", r"study.yaml:6: wants: 'emojis' is no metric of answers; did you mean 'emoji'"),
+        ("preference_margin", r"study.yaml:6: wants: 'preference_margin' is no metric of answers; choose from: emoji"),
+    ],
+)
+def test_what_is_wanted_must_be_a_metric_of_answers(places: Places, wants: str, expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
+        plan(places, "{dpo: }", f"wants: [{wants}]\n", PAIRS[:30])
+
+
 def test_a_study_without_held_out_pairs_says_what_it_leaves_out(places: Places) -> None:
     found = plan(places, "{kto: }", "primary_metric: repetition\n", LABELLED, heldout=False)
     assert found.tasks == ["held-out-perplexity"]

@@ -98,7 +98,10 @@ def test_means_keep_to_their_half_and_leave_showcase_prompts_out(tmp_path: Path)
     test = [score.metrics["words"] for score in scores if score.half == "test"]
     assert len(test) == 3
     assert run.mean_metric("words", "test") == pytest.approx(sum(test) / len(test))
-    assert run.prompt_scores == {score.prompt: score.metrics for score in scores}
+    found = run.prompt_scores
+    assert all(found[score.prompt].items() >= score.metrics.items() for score in scores)
+    rewarded = {prompt for prompt, metrics in found.items() if "reward_margin" in metrics}
+    assert rewarded == {score.prompt for score in scores if "preference_margin" in score.metrics}
     assert run.mean_metric("no such metric") is None
 
 

@@ -1,0 +1,1 @@
+"""Every metric, one function each, in a module for each kind of thing that is looked at."""

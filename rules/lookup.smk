@@ -70,6 +70,30 @@ def scores(wildcards):
     return [f"results/{wildcards.study}/runs/{run.id}/scores.json" for run in runs]
 
 
+def judgements(wildcards):
+    """Of every trained run, where the study has a judge."""
+    plan = STUDIES[wildcards.study].plan
+    runs = [run.id for run in plan.runs if plan.point_of(run.id).method != BASE]
+    folder = f"results/{wildcards.study}/runs"
+    return [f"{folder}/{run}/judge.json" for run in runs] if plan.judge else []
+
+
+def opponent(wildcards):
+    """The base's run that a run is judged against."""
+    run = f"{wildcards.trained}/seed-{wildcards.seed}"
+    return STUDIES[wildcards.study].plan.opponent(run)
+
+
+def base_answers(wildcards):
+    """That run's answers."""
+    return f"results/{wildcards.study}/runs/{opponent(wildcards)}/generations.jsonl"
+
+
+def judge_template(wildcards):
+    """The file with the judge's question."""
+    return os.path.relpath(ROOT / STUDIES[wildcards.study].plan.judge.template)
+
+
 def plan_digest(wildcards):
     """A hash of what is planned, but for the estimates."""
     return STUDIES[wildcards.study].plan.digest()

@@ -9,6 +9,7 @@ rule measure:
         code=code("measure.py"),
         evaluate=code("evaluate.py"),
         tasks=task_yamls,
+        documents=documents,
         locks=[lock("serve"), lock("evaluate")],
         heldout="results/{study}/data/heldout.jsonl",
         merged="results/{study}/runs/{point}/seed-{seed}/merge.json",

@@ -25,10 +25,12 @@ from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.measure import Throughput
 from prefsweep.records.merge import MergeRecord
 from prefsweep.serving import check_identity, serving
-from prefsweep.tasks import task_files
+from prefsweep.tasks import brings_documents, task_files
 
 ANSWER_ROOM = 64
 """Tokens of context beyond the longest prompt and answer."""
+TASK_CONTEXT = 2048
+"""Tokens of context for tasks with documents of their own, which may stand behind several solved ones."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ def run(options: argparse.Namespace, plan: Plan, progress: Progress) -> None:
     for one in merge.rendered:
         check_rendering(one.prompt, {"the trainer": one.token_ids, "the tokenizer": by_tokenizer[one.prompt]})
     longest = max(map(len, token_ids)) + longest_answer(tokenizer, pairs, plan.generate.max_tokens)
+    tasks = task_files(screening_tasks(plan) if screening else plan.tasks, options.tasks)
+    task_length = max(longest + ANSWER_ROOM, task_context(tasks, merged))
     server_log = options.output / "logs" / "server.log"
     server_log.parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -86,7 +90,7 @@ def run(options: argparse.Namespace, plan: Plan, progress: Progress) -> None:
             options.run,
             plan.generate,
             device=plan.device,
-            max_length=max(longest, plan.generate.timed_tokens) + ANSWER_ROOM,
+            max_length=max(task_length, plan.generate.timed_tokens + ANSWER_ROOM),
             seed=seed,
             log=server_log,
         ) as server,
@@ -105,11 +109,11 @@ def run(options: argparse.Namespace, plan: Plan, progress: Progress) -> None:
         document = evaluate(
             server,
             options.evaluate,
-            task_files(screening_tasks(plan) if screening else plan.tasks, options.tasks),
+            tasks,
             task_rows(pairs, [text for prompt, text in zip(prompts, texts, strict=True) if prompt.part == "heldout"]),
             tokenizer=merged,
             concurrency=max(plan.generate.concurrency),
-            max_length=longest + ANSWER_ROOM,
+            max_length=task_length,
             seed=seed,
             scratch=Path(scratch),
         )
@@ -143,6 +147,16 @@ def run(options: argparse.Namespace, plan: Plan, progress: Progress) -> None:
 def screening_tasks(plan: Plan) -> list[str]:
     """A rung is decided by what is known of each prompt: benchmarks wait for the points that are left."""
     return [PREFERENCE_TASK] if PREFERENCE_TASK in plan.tasks else plan.tasks
+
+
+def task_context(tasks: list[str], merged: Path) -> int:
+    """Tokens that a prompt of these tasks may have; 0 where they read nothing but the study's own rows."""
+    from transformers import AutoConfig
+
+    if not any(map(brings_documents, tasks)):
+        return 0
+    config = AutoConfig.from_pretrained(merged, local_files_only=True)
+    return min(TASK_CONTEXT, int(config.get_text_config().max_position_embeddings))
 
 
 def longest_answer(tokenizer, pairs: list[HeldOutPrompt], max_tokens: int) -> int:  # type: ignore[no-untyped-def]

@@ -12,6 +12,7 @@ from prefsweep.records.base import read_document
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.measure import Evaluation, PairScore, TaskDocuments
 from prefsweep.serving import Server
+from prefsweep.tasks import is_elsewhere
 
 PREFERENCE_TASK = "preference-accuracy"
 
@@ -52,18 +53,19 @@ def evaluate(
         *("--tasks", *tasks, "--rows", str(inputs), "--concurrency", str(concurrency)),
         *("--max-length", str(max_length), "--seed", str(seed), "--output", str(output)),
     ]
-    environment = os.environ | {
-        "OPENAI_API_KEY": server.key,
-        "HF_HUB_OFFLINE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-    }
-    environment["HF_DATASETS_CACHE"] = str(scratch / "datasets")
-    finished = subprocess.run(arguments, env=environment, check=False)
+    environment = {"OPENAI_API_KEY": server.key, "TOKENIZERS_PARALLELISM": "false"} | hub_settings(tasks, scratch)
+    finished = subprocess.run(arguments, env=os.environ | environment, check=False)
     if finished.returncode != 0:
         raise StageError("score", f"lm-eval ended with status {finished.returncode}; its output is in the log")
     found = read_document(output)
     assert isinstance(found, dict)
     return found
+
+
+def hub_settings(tasks: list[str], scratch: Path) -> dict[str, str]:
+    """A hub is asked where a task's documents are only there, unless the caller forbids it; else never."""
+    cache = {"HF_DATASETS_CACHE": str(scratch / "datasets")}
+    return cache if any(map(is_elsewhere, tasks)) else cache | {"HF_HUB_OFFLINE": "1"}
 
 
 def as_evaluation(run: str, document: dict[str, Any], pairs: list[HeldOutPrompt]) -> Evaluation:

@@ -179,5 +179,14 @@ class JudgeConfig(Strict):
 class EvaluateConfig(Strict):
     """What is scored through the arm's own server, and by whom answers are compared."""
 
-    tasks: list[str] = Field(["preference-accuracy", "held-out-perplexity"], description="Files in config/tasks/.")
+    tasks: list[str] = Field(
+        [
+            "preference-accuracy",
+            "held-out-perplexity",
+            "general-perplexity",
+            "reasoning-choices",
+            "reasoning-answers",
+        ],
+        description="Files in config/tasks/.",
+    )
     judge: JudgeConfig | None = Field(None, description="Compares answers with the base's (docs/judge.md).")

@@ -20,6 +20,11 @@ def task_documents(task: Path, root: Path) -> list[Path]:
     return [root / name for name in _evaluated_files(load_yaml(task).value) if "://" not in name]
 
 
+def brings_documents(task: str) -> bool:
+    """Whether a task, a file or lm-eval's own name, evaluates on other documents than the study's held-out rows."""
+    return is_elsewhere(task) or bool(_evaluated_files(load_yaml(Path(task)).value))
+
+
 def is_elsewhere(task: str) -> bool:
     """Whether a task, a file or lm-eval's own name, evaluates on documents that are not on this machine."""
     if not task.endswith(".yaml"):

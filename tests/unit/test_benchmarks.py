@@ -12,7 +12,7 @@ from prefsweep.dataset import DatasetSpec
 from prefsweep.failures import StageError
 from prefsweep.records.data import LabelledRow, Pair
 from prefsweep.splitting import cluster_of, held_out_clusters
-from prefsweep.tasks import is_elsewhere, task_documents
+from prefsweep.tasks import brings_documents, is_elsewhere, task_documents
 
 WORDS = "the old lighthouse keeper counted seven ships before the storm reached his harbour"
 
@@ -75,18 +75,20 @@ def test_what_was_compared_with_the_rows_trained_on_is_recorded(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("given", "elsewhere"),
+    ("given", "elsewhere", "own"),
     [
-        ("dataset_path: json", False),
-        ("dataset_path: owner/name", True),
-        ("dataset_path: json\ndataset_kwargs: {data_files: a.jsonl}", False),
-        ('dataset_path: json\ndataset_kwargs: {data_files: "https://example.org/d.jsonl"}', True),
+        ("dataset_path: json", False, False),
+        ("dataset_path: owner/name", True, True),
+        ("dataset_path: json\ndataset_kwargs: {data_files: a.jsonl}", False, True),
+        ('dataset_path: json\ndataset_kwargs: {data_files: "https://example.org/d.jsonl"}', True, True),
     ],
 )
-def test_where_a_tasks_documents_are(tmp_path: Path, given: str, elsewhere: bool) -> None:
+def test_where_a_tasks_documents_are(tmp_path: Path, given: str, elsewhere: bool, own: bool) -> None:
     (tmp_path / "t.yaml").write_text(f"task: t\n{given}\n")
     assert is_elsewhere(str(tmp_path / "t.yaml")) is elsewhere
+    assert brings_documents(str(tmp_path / "t.yaml")) is own
     assert is_elsewhere("arc_easy")
+    assert brings_documents("arc_easy")
 
 
 def test_documents_that_cannot_be_read_are_named(tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """What lm-eval is given of the held-out prompts."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evaluate import leaves, numbers, sample
-from prefsweep.evaluation import as_evaluation, document_value, task_rows
+from prefsweep.evaluation import as_evaluation, document_value, hub_settings, task_rows
 from prefsweep.failures import StageError
 from prefsweep.records.data import HeldOutPrompt
 
@@ -105,3 +106,10 @@ def test_what_is_taken_from_lm_evals_own_form() -> None:
         "values": {"acc": 1.0},
         "responses": [1],
     }
+
+
+def test_a_hub_is_asked_only_for_documents_that_are_nowhere_else(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("task: own\ndataset_path: json\n")
+    own = str(tmp_path / "own.yaml")
+    assert hub_settings([own], tmp_path)["HF_HUB_OFFLINE"] == "1"
+    assert "HF_HUB_OFFLINE" not in hub_settings([own, "arc_easy"], tmp_path)

@@ -193,7 +193,7 @@ def test_what_is_wanted_must_be_a_metric_of_answers(places: Places, wants: str, 
 
 def test_a_study_without_held_out_pairs_says_what_it_leaves_out(places: Places) -> None:
     found = plan(places, "{kto: }", "primary_metric: repetition\n", LABELLED, heldout=False)
-    assert found.tasks == ["held-out-perplexity"]
+    assert found.tasks == ["held-out-perplexity", "general-perplexity", "reasoning-choices", "reasoning-answers"]
     assert any(notice.startswith("No held-out pairs: preference accuracy") for notice in found.notices)
     assert (found.data.rows, found.data.heldout_rows) == (32, 8)
 

@@ -91,7 +91,7 @@ def test_a_tasks_own_documents_are_held_against_the_rows_and_retrain_nothing(pro
     tasks = "evaluate: {tasks: [preference-accuracy, held-out-perplexity, own]}\n"
     project.edit("study.yaml", "device: cpu", f"device: cpu\n{tasks}")
     assert project.jobs() == {"describe": 1, "measure": 6, "score": 6} | REPORT
-    assert project.snakemake("--until", "describe").returncode == 0
+    assert project.snakemake("--until", "describe", "score").returncode == 0
     assert '"documents": 1,' in (project.study / "data" / "traits.json").read_text()
     (project.directory / "own.jsonl").write_text('{"q": "Who counted the boats?"}\n')
     assert project.jobs() == {"describe": 1, "measure": 6, "score": 6} | REPORT

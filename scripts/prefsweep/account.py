@@ -9,6 +9,7 @@ from prefsweep.comparison import Comparison
 from prefsweep.plan import BASE, Point
 from prefsweep.results import RunResults, StudyResults
 from prefsweep.table import setting_names
+from prefsweep.wording import amount, probability
 
 MOST_RUNS_IN_FULL = 60
 MOST_ITEMS = 12
@@ -77,6 +78,7 @@ def provenance(study: StudyResults, comparison: Comparison) -> dict[str, Any]:
         "shared": list(facts(same)),
         "settings": _settings(trained, varied),
         "budget": _budget(study.runs[:MOST_RUNS_IN_FULL]),
+        "cross_checks": _cross_checks(comparison),
         "versions": _versions(study.runs),
         "runs": [
             {"id": run.run.id, "status": run.status, "facts": list(_record(run))}
@@ -151,6 +153,31 @@ def _budget(runs: Iterable[RunResults]) -> Table:
     ]
     heads = ["run", "steps", "sequences", "tokens", "first loss", "final loss", "adapter norm"]
     return table("What each run was trained with and what became of it", [*heads, "merge error", "change"], rows)
+
+
+def _cross_checks(comparison: Comparison) -> Table:
+    """The primary metric's differences by the bootstrap, which verdicts use, and by what they do not use."""
+    measured = [
+        (point, point.metrics.get(comparison.primary_metric)) for point in comparison.points[:MOST_RUNS_IN_FULL]
+    ]
+    rows = [
+        {
+            "name": point.label,
+            "method": point.method,
+            "cells": [
+                amount(found.difference.standard_error, comparison.unit),
+                "n/a"
+                if found.two_way_standard_error is None
+                else amount(found.two_way_standard_error, comparison.unit),
+                probability(found.difference.p_value),
+                "n/a" if found.mcnemar_p_value is None else probability(found.mcnemar_p_value),
+            ],
+        }
+        for point, found in measured
+        if found and found.difference
+    ]
+    heads = ["point", "standard error", "two-way cluster-robust", "p, not adjusted", "McNemar's exact p"]
+    return table("Differences to base by other means, which no verdict uses", heads, rows)
 
 
 def _versions(runs: Iterable[RunResults]) -> Facts:

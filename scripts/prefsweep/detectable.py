@@ -16,6 +16,8 @@ from prefsweep.wording import amount, count
 
 DISCORDANT_SHARE = 0.2
 """Of the prompts, those on which a trained model and its base differ in a rate, where nothing is known yet."""
+DECISIVE_SHARE = 0.6
+"""Of the prompts, those on which a judge prefers one of the two answers; each moves a win rate by 1/2 at most."""
 SEED_DEVIATION = 0.02
 """Of a rate's true value between seeds, for the second figure."""
 _ALPHA = 0.05
@@ -26,7 +28,8 @@ def planned_detectable(config: StudyConfig, points: int, counts: DatasetCounts |
     """What the comparison of so many points with the base would detect with 80 % probability, after Holm's correction.
 
     Learnt from the standard errors in the `comparison.csv` that the study may have below `results`. Before there is
-    one, a rate is assumed to differ on 20 % of the prompts, and of other metrics nothing is known.
+    one, a rate is assumed to differ on 20 % of the prompts, a judge to prefer an answer on 60 %, and of other metrics
+    nothing is known.
     """
     metric, seeds = METRICS[config.primary_metric], len(config.seeds)
     prompts = counts.heldout_clusters // 2 if counts else None
@@ -35,8 +38,9 @@ def planned_detectable(config: StudyConfig, points: int, counts: DatasetCounts |
         return Detectable(prompts=prompts, basis="finished runs", effect=detectable_effect(median(errors), points))
     if not metric.rate or not prompts:
         return Detectable(prompts=prompts)
+    variance = DECISIVE_SHARE / 4 if metric.needs_judge else DISCORDANT_SHARE
     alike, apart = (
-        detectable_effect(math.sqrt(DISCORDANT_SHARE / prompts + deviation**2 / seeds), points)
+        detectable_effect(math.sqrt(variance / prompts + deviation**2 / seeds), points)
         for deviation in (0.0, SEED_DEVIATION)
     )
     return Detectable(
@@ -52,7 +56,8 @@ def detectable_effect(standard_error: float, points: int) -> float:
 
 def detectable_text(plan: Plan) -> str:
     """One line for those who read the plan."""
-    found, unit = plan.detectable, METRICS[plan.primary_metric].unit
+    found, metric = plan.detectable, METRICS[plan.primary_metric]
+    unit = metric.unit
     prompts = "an unknown number of test prompts" if found.prompts is None else count(found.prompts, "test prompt")
     study = f"{count(len(plan.points) - 1, 'point')}, {count(len(plan.seeds), 'seed')}, {prompts}"
     if found.effect is None:
@@ -60,6 +65,8 @@ def detectable_text(plan: Plan) -> str:
     told = f"smallest detectable difference about {amount(found.effect, unit)} with 80 % power ({study})"
     if found.basis == "finished runs":
         told += ", by the study's last report"
+    elif metric.needs_judge:
+        told += f", where the judge prefers one answer on {DECISIVE_SHARE * 100:g} % of the prompts"
     else:
         told += f", where answers differ from the base's on {DISCORDANT_SHARE * 100:g} % of the prompts"
     if found.effect_of_seeds_apart is not None:

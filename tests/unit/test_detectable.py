@@ -30,6 +30,13 @@ def test_five_hundred_prompts_of_which_a_fifth_differ_detect_5_6_points(tmp_path
     assert _planned(tmp_path, points=20).effect == pytest.approx((3.023341 + 0.841621) * 0.02, abs=1e-6)
 
 
+def test_a_judge_that_prefers_one_answer_on_three_fifths_detects_4_9_points_of_win_rate(tmp_path: Path) -> None:
+    """9.7 points of net wins; a win rate moves by half as much."""
+    found = _planned(tmp_path, metric="win_rate")
+    assert found.effect == pytest.approx(0.097 / 2, abs=5e-4)
+    assert "the judge prefers one answer on 60 % of the prompts" in _text(tmp_path, found, metric="win_rate")
+
+
 def test_seeds_that_differ_detect_less(tmp_path: Path) -> None:
     found = _planned(tmp_path, seeds=4)
     assert found.effect == _planned(tmp_path).effect

@@ -8,7 +8,13 @@ from prefsweep.methods import Method
 from prefsweep.settings import GenerateConfig, JudgeConfig, TrainSettings
 from prefsweep.yaml_file import Location
 
-_OPTIONAL = {"micro_batch_size": "4", "deepspeed": "zero2", "eval_steps": "50", "save_steps": "50"}
+_OPTIONAL = {
+    "micro_batch_size": "4",
+    "deepspeed": "zero2",
+    "eval_steps": "50",
+    "save_steps": "50",
+    "slo": "{ttft_seconds: 0.5}",
+}
 """Values of keys that are unset by default."""
 _JUDGE = {
     "url": "http://127.0.0.1:8000/v1", "model": "some-judge", "api_key_env": "JUDGE_KEY", "prompts": "100",
@@ -59,6 +65,7 @@ def full_study(methods: dict[str, Method]) -> list[Line]:
     lines += [Line(("search", "halving"), None), Line(("search", "halving", "start"), "0.25")]
     lines += [Line(("search", "halving", "keep"), "0.5"), Line(("search", "halving", "rungs"), "2")]
     lines += [Line(("search", "halving", "within"), "method")]
+    lines += [Line(("cost",), "{per_hour: 2.0}")]
     return [*lines, Line(("exclude",), f"[{{method: {first}, learning_rate: 1.0e-5}}]")]
 
 

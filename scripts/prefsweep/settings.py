@@ -3,6 +3,7 @@
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 Precision = Literal["float32", "bfloat16"]
 Scheduler = Literal["cosine", "linear", "constant"]
@@ -75,6 +76,8 @@ class TrainSettings(Strict):
 
 class ServiceLevel(Strict):
     """What a request keeps to when it counts as good (goodput); what is not given is not asked. Read by the report."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     ttft_seconds: float | None = Field(None, strict=True, gt=0, description="Request sent to first token, at most.")
     tpot_seconds: float | None = Field(None, strict=True, gt=0, description="Per later token of the request, at most.")
@@ -172,7 +175,7 @@ class JudgeConfig(Strict):
     @model_validator(mode="after")
     def _cost_needs_a_price(self) -> Self:
         if self.max_cost is not None and self.price is None:
-            raise ValueError("max_cost needs a `price:` to count by")
+            raise PydanticCustomError("no_price", "max_cost needs a `price:` to count by; add one, or remove it")
         return self
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from prefsweep.comparison import Comparison, compare
 from prefsweep.page import write_page
+from prefsweep.report_tables import write_tables
 from prefsweep.results import StudyResults, read_study
-from prefsweep.table import write_tables
 
 
 def main() -> None:

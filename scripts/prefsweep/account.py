@@ -8,7 +8,7 @@ from prefsweep.answers import cut
 from prefsweep.comparison import Comparison
 from prefsweep.plan import BASE, Point
 from prefsweep.results import RunResults, StudyResults
-from prefsweep.table import setting_names
+from prefsweep.run_table import setting_names
 from prefsweep.wording import amount, probability
 
 MOST_RUNS_IN_FULL = 60

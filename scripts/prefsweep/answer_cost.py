@@ -12,6 +12,14 @@ from prefsweep.plan import BASE, Plan
 from prefsweep.results import RunResults, StudyResults
 from prefsweep.speed_control import SpeedControl
 
+COST_COLUMNS = {
+    "output_tokens_per_answer": "output_tokens",
+    "server_seconds_per_answer": "seconds",
+    "device_hours_per_1000_answers": "device_hours_per_1000",
+    "cost_per_1000_answers": "money_per_1000",
+}
+"""Column of `runs.csv` and `comparison.csv` → field of `AnswerCost`."""
+
 _AS_LONG = 0.005
 """Lengths this near to each other, as a share, are called equal."""
 

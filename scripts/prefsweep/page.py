@@ -22,11 +22,12 @@ from prefsweep.lesson_charts import lesson_figures
 from prefsweep.lessons_section import lessons_section
 from prefsweep.palette import method_colours
 from prefsweep.plan import BASE
+from prefsweep.point_table import point_rows
 from prefsweep.rendering import bundle, draw, drawn, page, source
 from prefsweep.results import StudyResults
 from prefsweep.screening_section import screening_figure, screening_section
 from prefsweep.speed_section import speed_section
-from prefsweep.table import Row, point_rows
+from prefsweep.table import Row
 from prefsweep.tax_section import tax_section
 
 _QUALITY = ("preference_accuracy_normalised", "chosen_nats_per_character")

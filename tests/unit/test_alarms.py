@@ -9,10 +9,11 @@ from compare import compared
 from prefsweep.alarms import Alarm, alarms, training_alarms
 from prefsweep.page import render_page
 from prefsweep.pairing import MetricComparison
+from prefsweep.point_table import comparison_table
 from prefsweep.records.train import TrainStep
 from prefsweep.results import RunResults, StudyResults, read_study
+from prefsweep.run_table import runs_table
 from prefsweep.statistics import Interval, crossed_bootstrap
-from prefsweep.table import comparison_table, runs_table
 from tests.example_study import Shape, build_study
 
 SHAPE = Shape(methods=("dpo", "kto"), heldout=12, showcase=1, steps=36)

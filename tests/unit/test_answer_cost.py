@@ -8,12 +8,13 @@ from pydantic import ValidationError
 from compare import compared
 from prefsweep.answer_cost import against_base, answer_costs
 from prefsweep.plan import Plan
+from prefsweep.point_table import point_rows
 from prefsweep.records.measure import Throughput
 from prefsweep.results import StudyResults, read_study
+from prefsweep.run_table import runs_table
 from prefsweep.settings import Price
 from prefsweep.speed_control import SpeedControl, speed_controls
 from prefsweep.speed_section import speed_section
-from prefsweep.table import point_rows, runs_table
 from tests.example_study import Shape, build_study
 
 BASE, DPO, ORPO = "base-00000000", "dpo-00000000", "orpo-00000000"

@@ -9,9 +9,9 @@ from prefsweep.changes import Change, changes, changes_text, unasked
 from prefsweep.changes_section import changes_section
 from prefsweep.comparison import Comparison, compare
 from prefsweep.metrics import ANSWER_METRICS
+from prefsweep.point_table import point_rows
 from prefsweep.results import StudyResults, read_study
 from prefsweep.statistics import holm
-from prefsweep.table import point_rows
 from tests.example_study import Shape, build_study
 
 DPO, CPO = "dpo-00000000", "cpo-00000000"

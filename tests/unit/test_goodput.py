@@ -8,11 +8,12 @@ from pydantic import ValidationError
 from compare import compared
 from prefsweep.goodput import described, goodput
 from prefsweep.plan import Plan
+from prefsweep.point_table import point_rows
 from prefsweep.records.measure import Percentiles, TimedPass
 from prefsweep.results import read_study
+from prefsweep.run_table import runs_table
 from prefsweep.settings import ServiceLevel
 from prefsweep.speed_section import speed_section
-from prefsweep.table import point_rows, runs_table
 from tests.example_study import Shape, build_study
 
 NOTHING = Percentiles(mean_seconds=0, p50_seconds=0, p95_seconds=0, p99_seconds=0)

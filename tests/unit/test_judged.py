@@ -15,11 +15,12 @@ from prefsweep.metrics import WIN_RATE
 from prefsweep.page import render_page
 from prefsweep.plan import BASE, Plan, run_directory
 from prefsweep.planned_judge import PlannedJudge
+from prefsweep.point_table import comparison_table
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.judge import Ballot, Choice, JudgedPair, JudgeRecord
 from prefsweep.results import StudyResults, read_study
+from prefsweep.run_table import runs_table
 from prefsweep.settings import JudgeConfig
-from prefsweep.table import comparison_table, runs_table
 from tests.example_study import Shape, build_study
 
 SHAPE = Shape(methods=("dpo", "orpo"), seeds=(0, 1), heldout=40, showcase=1, steps=5)

@@ -9,8 +9,8 @@ from compare import compared
 from prefsweep.asked import overview_folder
 from prefsweep.overview import Compared, overview_table, render_overview, write_overview
 from prefsweep.plan import Plan
+from prefsweep.report_tables import write_tables
 from prefsweep.results import read_study
-from prefsweep.table import write_tables
 from tests.example_study import Shape, build_study
 
 SHAPES = {

@@ -13,8 +13,8 @@ from prefsweep.host_load import CpuClock, cpu_clock, other_cpu_share
 from prefsweep.page import render_page
 from prefsweep.records.measure import Throughput
 from prefsweep.results import read_study
+from prefsweep.run_table import runs_table
 from prefsweep.speed_conditions import conditions, disturbances, server_facts
-from prefsweep.table import runs_table
 from tests.example_study import Shape, build_study
 
 SHAPE = Shape(methods=("dpo", "orpo"), heldout=4, showcase=1, steps=4)

@@ -6,11 +6,12 @@ import pytest
 
 from compare import compared
 from prefsweep.page import render_page
+from prefsweep.point_table import point_rows
 from prefsweep.records.measure import Throughput
 from prefsweep.results import StudyResults, read_study
+from prefsweep.run_table import runs_table
 from prefsweep.speed_control import ArmSpeed, SpeedControl, speed_controls
 from prefsweep.speed_section import speed_section
-from prefsweep.table import point_rows, runs_table
 from tests.example_study import Shape, build_study
 
 SHAPE = Shape(methods=("dpo", "orpo"), heldout=6, showcase=1, steps=4)

@@ -13,9 +13,11 @@ import pytest
 from compare import compared
 from prefsweep.comparison import Comparison
 from prefsweep.lesson_tables import hyperparameters_table, tries_table
+from prefsweep.point_table import comparison_table
+from prefsweep.report_tables import write_tables
 from prefsweep.results import StudyResults, read_study
+from prefsweep.run_table import runs_table
 from prefsweep.spreadsheet import csv_text, spreadsheet_safe
-from prefsweep.table import comparison_table, runs_table, write_tables
 from prefsweep.tax_table import tasks_table
 from tests.example_study import Shape, build_study
 

@@ -5,13 +5,14 @@ It serves folders, `<root>/<owner>/<name>`, each at exactly one revision.
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.local_server import local_server
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
@@ -31,17 +32,9 @@ def serving_hub(root: Path, revision: str = REVISION) -> Iterator[HubServer]:
     class Handler(_Handler):
         pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    hub = HubServer(f"http://127.0.0.1:{server.server_address[1]}")
-    Handler.root, Handler.revision, Handler.hub = root, revision, hub
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield hub
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with local_server(Handler) as address:
+        Handler.root, Handler.revision, Handler.hub = root, revision, HubServer(address)
+        yield Handler.hub
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -6,8 +6,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.local_server import local_server
 
 KEY = "sk-only-for-tests"
 MODEL = "scripted"
@@ -99,13 +101,6 @@ def serving_judge(script: Script, key: str | None = None) -> Iterator[ScriptedEn
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    endpoint = ScriptedEndpoint(f"http://127.0.0.1:{server.server_address[1]}/v1")
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with local_server(Handler) as address:
+        endpoint = ScriptedEndpoint(f"{address}/v1")
         yield endpoint
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

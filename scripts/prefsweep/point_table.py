@@ -13,23 +13,7 @@ from prefsweep.judge_summary import judge_columns
 from prefsweep.results import RunResults, StudyResults
 from prefsweep.speed_columns import point_speed
 from prefsweep.speed_control import speed_controls
-from prefsweep.table import Row, fields, frame
-
-_ESTIMATE = {"estimate": "estimate", "estimate_low": "low", "estimate_high": "high"}
-_DIFFERENCE = {
-    "difference_to_base": "estimate",
-    "difference_low": "low",
-    "difference_high": "high",
-    "difference_standard_error": "standard_error",
-    "p_value": "p_value",
-}
-_DIFFERENCE = {
-    "difference_to_base": "estimate",
-    "difference_low": "low",
-    "difference_high": "high",
-    "difference_standard_error": "standard_error",
-    "p_value": "p_value",
-}
+from prefsweep.table import DIFFERENCE_COLUMNS, ESTIMATE_COLUMNS, Row, fields, frame
 
 
 def comparison_table(study: StudyResults, comparison: Comparison) -> pd.DataFrame:
@@ -73,8 +57,8 @@ def _primary(point: PointComparison, comparison: Comparison) -> Row:
     primary = point.metrics.get(comparison.primary_metric)
     row: Row = {"metric": comparison.primary_metric, "unit": comparison.unit}
     row |= fields(primary, {"prompts": "prompts", "excluded_prompts": "excluded_prompts"})
-    row |= fields(primary.mean if primary else None, _ESTIMATE)
-    row |= fields(primary.difference if primary else None, _DIFFERENCE)
+    row |= fields(primary.mean if primary else None, ESTIMATE_COLUMNS)
+    row |= fields(primary.difference if primary else None, DIFFERENCE_COLUMNS)
     others = ("two_way_standard_error", "mcnemar_p_value", "minimum_detectable_effect")
     return row | fields(primary, {name: name for name in others})
 

@@ -27,19 +27,6 @@ _TRAIN = {
     "train_total_seconds": "total_seconds",
     "train_peak_memory_bytes": "peak_memory_bytes",
 }
-_TRAIN = {
-    "steps": "steps",
-    "expected_steps": "expected_steps",
-    "training_rows": "rows",
-    "sequences": "sequences",
-    "training_tokens": "tokens",
-    "trainable_parameters": "trainable_parameters",
-    "adapter_norm": "adapter_norm",
-    "kl_zero_share": "kl_zero_share",
-    "train_seconds": "train_seconds",
-    "train_total_seconds": "total_seconds",
-    "train_peak_memory_bytes": "peak_memory_bytes",
-}
 _MERGE = {
     "parity_max_abs_logit_difference": "parity_max_abs_logit_difference",
     "change_max_abs_logit_difference": "change_max_abs_logit_difference",

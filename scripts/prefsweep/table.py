@@ -10,6 +10,16 @@ import pandas as pd
 Cell = str | int | float | bool | None
 Row = dict[str, Cell]
 
+ESTIMATE_COLUMNS = {"estimate": "estimate", "estimate_low": "low", "estimate_high": "high"}
+DIFFERENCE_COLUMNS = {
+    "difference_to_base": "estimate",
+    "difference_low": "low",
+    "difference_high": "high",
+    "difference_standard_error": "standard_error",
+    "p_value": "p_value",
+}
+"""Column → field of an `Interval`: a mean, and its difference to the base."""
+
 
 def fields(record: object, columns: Mapping[str, str]) -> Row:
     """`columns` maps column names to attributes; all empty when there is no record."""

@@ -3,22 +3,14 @@
 import pandas as pd
 
 from prefsweep.comparison import Comparison, MetricComparison, PointComparison
-from prefsweep.statistics import Interval
+from prefsweep.table import DIFFERENCE_COLUMNS, ESTIMATE_COLUMNS, Row, fields
 from prefsweep.tax import TaskTax
 
-_INTERVAL = {"estimate": "estimate", "low": "estimate_low", "high": "estimate_high"}
-_DIFFERENCE = {
-    "estimate": "difference_to_base",
-    "low": "difference_low",
-    "high": "difference_high",
-    "standard_error": "difference_standard_error",
-    "p_value": "p_value",
-}
 COLUMNS = [
     *("task", "metric", "unit", "better", "point", "method", "label"),
     *("documents", "excluded_documents", "seeds"),
-    *_INTERVAL.values(),
-    *_DIFFERENCE.values(),
+    *ESTIMATE_COLUMNS,
+    *DIFFERENCE_COLUMNS,
     *("p_adjusted", "minimum_detectable_effect"),
 ]
 
@@ -29,8 +21,8 @@ def tasks_table(comparison: Comparison) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS, dtype=object)
 
 
-def _row(tax: TaskTax, point: PointComparison) -> dict[str, object]:
-    row: dict[str, object] = {
+def _row(tax: TaskTax, point: PointComparison) -> Row:
+    row: Row = {
         "task": tax.task,
         "metric": tax.metric.name,
         "unit": tax.metric.unit,
@@ -43,17 +35,13 @@ def _row(tax: TaskTax, point: PointComparison) -> dict[str, object]:
     return row | (_measured(found, tax.p_adjusted.get(point.point)) if found else {})
 
 
-def _measured(found: MetricComparison, p_adjusted: float | None) -> dict[str, object]:
+def _measured(found: MetricComparison, p_adjusted: float | None) -> Row:
     return {
         "documents": found.prompts,
         "excluded_documents": found.excluded_prompts,
         "seeds": len(found.seed_means),
-        **_cells(found.mean, _INTERVAL),
-        **_cells(found.difference, _DIFFERENCE),
+        **fields(found.mean, ESTIMATE_COLUMNS),
+        **fields(found.difference, DIFFERENCE_COLUMNS),
         "p_adjusted": p_adjusted,
         "minimum_detectable_effect": found.minimum_detectable_effect,
     }
-
-
-def _cells(interval: Interval | None, columns: dict[str, str]) -> dict[str, object]:
-    return {column: getattr(interval, name) for name, column in columns.items()} if interval else {}

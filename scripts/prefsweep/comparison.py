@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from prefsweep.failures import Failure
 from prefsweep.findings import Findings, find
+from prefsweep.length_control import LengthControlled
 from prefsweep.lessons import Lessons, learn
 from prefsweep.metrics import Direction, Metric
 from prefsweep.pairing import MetricComparison
@@ -53,6 +54,8 @@ class PointComparison(Record):
     """Holm-adjusted over `Comparison.family`: primary metric, test half, difference to the base."""
     p_equivalence_adjusted: float | None
     """The same for the test that this difference is smaller than `Comparison.smallest_effect`."""
+    length_controlled: LengthControlled | None
+    """The win rate against the base at equal length, on the test half; None without a judge."""
     verdict: Verdict
     reason: str
     """One sentence that begins with the verdict."""
@@ -147,7 +150,6 @@ def _row(findings: Findings, point: Point, failures: list[Failure]) -> PointComp
     verdict, reason = decide(evidence)
     if is_base and evidence.finished:
         verdict, reason = "reference", _REFERENCE
-    rivals = [other.id for other in findings.plan.points if other.method == point.method]
     return PointComparison(
         point=point.id,
         method=point.method,
@@ -159,10 +161,11 @@ def _row(findings: Findings, point: Point, failures: list[Failure]) -> PointComp
         development=findings.development[point.id].get(findings.primary.name),
         p_adjusted=findings.p_adjusted.get(point.id),
         p_equivalence_adjusted=findings.p_equivalence_adjusted.get(point.id),
+        length_controlled=findings.at_equal_length(point.id),
         verdict=verdict,
         reason=reason,
         caveats=[] if is_base else caveats(evidence),
-        best_of_method=findings.best(rivals) == point.id,
+        best_of_method=findings.best_of_method(point.method) == point.id,
         failures=[f for f in failures if f.run.partition("/")[0] == point.id],
     )
 

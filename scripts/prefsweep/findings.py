@@ -3,9 +3,12 @@
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from prefsweep.against_base import REPORTED
 from prefsweep.equivalence import equivalence_p_value
-from prefsweep.metrics import METRICS, Metric
+from prefsweep.length_control import LengthControlled, at_equal_length
+from prefsweep.metrics import METRICS, WIN_RATE, Metric
 from prefsweep.pairing import HalfPrompts, MetricComparison, compare_metrics
 from prefsweep.plan import BASE, Plan, Run
 from prefsweep.records.data import Half
@@ -68,6 +71,23 @@ class Findings:
             if (found := self.development[point])
         }
         return max(means, key=lambda point: means[point], default=None)
+
+    def best_of_method(self, method: str) -> str | None:
+        """The best of a method's points."""
+        return self.best(point.id for point in self.plan.points if point.method == method)
+
+    def at_equal_length(self, point: str) -> LengthControlled | None:
+        """The length-controlled win rate of a point whose answers a judge compared with the base's."""
+        if self.plan.judge is None or self.base in (None, point):
+            return None
+        judged = [run.id for run in self.runs[point] if run.id in self.finished]
+        sides = [
+            (self.finished[run], self.finished[opponent])
+            for run in judged
+            if WIN_RATE in self.finished[run].metrics and (opponent := self.plan.opponent(run)) in self.finished
+        ]
+        outcomes = np.array([self.test_prompts.table(arm, [METRICS[WIN_RATE]])[0] for arm, _ in sides])
+        return at_equal_length(outcomes, [arm for arm, _ in sides], [base for _, base in sides], self.test_prompts)
 
 
 def find(

@@ -4,24 +4,26 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from prefsweep.length_control import LengthControlled, length_controlled
-from prefsweep.metrics import METRICS, WIN_RATE
+from prefsweep.comparison import Comparison
 from prefsweep.pairing import HalfPrompts
 from prefsweep.records.judge import JudgedPair, Outcome
-from prefsweep.results import RunResults, StudyResults
+from prefsweep.results import StudyResults
+from prefsweep.settings import TokenPrice
+from prefsweep.table import Row, fields
 
-_LENGTH = "characters"
+OUTCOME_COLUMNS: dict[str, Outcome] = {"wins": "win", "ties": "tie", "losses": "loss", "missing": "missing"}
+LENGTH_CONTROLLED_COLUMNS = {
+    "length_controlled_win_rate": "win_rate",
+    "length_controlled_low": "low",
+    "length_controlled_high": "high",
+}
+"""Column → field of a `LengthControlled`."""
 
 
 @dataclass(frozen=True)
-class JudgedPoint:
-    """A point's runs against the base. Outcomes are of the test half, what is said of the judge is of both."""
+class Trust:
+    """What a set of judged pairs says of the judge itself, and what they took."""
 
-    outcomes: dict[Outcome, int]
-    length_controlled: LengthControlled | None
-    """None where fewer than two test prompts have a verdict in every seed."""
     pairs: int
     equal_answers: int
     """Pairs of the same text, which tie without asking."""
@@ -37,20 +39,15 @@ class JudgedPoint:
     """In the price's currency; None without a price."""
 
 
-def judged_point(study: StudyResults, point: str) -> JudgedPoint | None:
-    """The summary of a point; None where nothing of it was judged."""
-    runs = [run for run in study.of_point(point) if run.judged.pairs and run.status == "finished"]
-    if not runs or study.plan.judge is None:
-        return None
-    test = set(HalfPrompts.of((run.scores for run in runs if run.scores), "test").ids)
-    pairs = [pair for run in runs for pair in run.judged.pairs]
+TRUST_COLUMNS = {f"judge_{name}": name for name in Trust.__dataclass_fields__}
+
+
+def trust(pairs: Sequence[JudgedPair], price: TokenPrice | None) -> Trust:
+    """The summary of pairs that were judged."""
     ballots = [ballot for pair in pairs for ballot in pair.ballots]
     tokens = sum(ballot.input_tokens for ballot in ballots), sum(ballot.output_tokens for ballot in ballots)
-    price = study.plan.judge.settings.price
     agreement, first, second = _orders(pairs)
-    return JudgedPoint(
-        outcomes=dict(Counter(pair.outcome for pair in pairs if pair.prompt in test)),
-        length_controlled=_at_equal_length(study, runs),
+    return Trust(
         pairs=len(pairs),
         equal_answers=sum(not pair.ballots for pair in pairs),
         agreement=agreement,
@@ -77,49 +74,19 @@ def _orders(pairs: Sequence[JudgedPair]) -> tuple[float | None, float | None, fl
     return agreeing / total, choices["first", "first"] / total, choices["second", "second"] / total
 
 
-def _at_equal_length(study: StudyResults, runs: Sequence[RunResults]) -> LengthControlled | None:
-    """Of the test prompts that have a verdict in each of these runs."""
-    by_run = {run.run.id: run.scores for run in study.runs if run.scores}
-    pairs = [(run.scores, by_run.get(study.plan.opponent(run.run.id))) for run in runs]
-    known = [(arm, base) for arm, base in pairs if arm and base]
-    prompts = HalfPrompts.of([arm for arm, _ in known], "test")
-    tables = np.array([prompts.table(arm, [METRICS[WIN_RATE], METRICS[_LENGTH]]) for arm, _ in known])
-    if not tables.size:
-        return None
-    lengths = tables[:, 1] - np.array([prompts.table(base, [METRICS[_LENGTH]])[0] for _, base in known])
-    keep = np.isfinite(tables[:, 0]).all(axis=0) & np.isfinite(lengths).all(axis=0)
-    clusters = prompts.clusters[keep]
-    if np.unique(clusters).size < 2:
-        return None
-    return length_controlled(tables[:, 0, keep], lengths[:, keep], clusters)
+def judge_columns(study: StudyResults, comparison: Comparison, point: str) -> Row:
+    """The columns of `comparison.csv` that only a study with a judge has; empty without one.
 
-
-def judge_columns(study: StudyResults, point: str) -> dict[str, str | int | float | None]:
-    """The columns of `comparison.csv` that only a study with a judge has; empty without one."""
+    Outcomes are of the test half, what is said of the judge is of both.
+    """
     if study.plan.judge is None:
         return {}
-    found = judged_point(study, point)
-    outcomes = {
-        f"judge_{name}": found.outcomes.get(outcome, 0) if found else None for name, outcome in _OUTCOMES.items()
-    }
-    equal = found.length_controlled if found else None
-    controlled = {
-        "length_controlled_win_rate": equal and equal.win_rate,
-        "length_controlled_low": equal and equal.low,
-        "length_controlled_high": equal and equal.high,
-    }
-    told = {f"judge_{name}": getattr(found, name) if found else None for name in _TOLD}
+    runs = [run for run in study.of_point(point) if run.judged.pairs and run.status == "finished"]
+    test = set(HalfPrompts.of((run.scores for run in runs if run.scores), "test").ids)
+    pairs = [pair for run in runs for pair in run.judged.pairs]
+    outcomes = Counter(pair.outcome for pair in pairs if pair.prompt in test)
+    row: Row = {f"judge_{name}": outcomes[outcome] if runs else None for name, outcome in OUTCOME_COLUMNS.items()}
+    row |= fields(comparison.point(point).length_controlled, LENGTH_CONTROLLED_COLUMNS)
+    row |= fields(trust(pairs, study.plan.judge.settings.price) if runs else None, TRUST_COLUMNS)
     failures = [run.judged.failure for run in study.of_point(point) if run.judged.failure]
-    return (
-        outcomes
-        | controlled
-        | told
-        | {"judge_failures": " · ".join(f"{f.run}: {f.failure}: {f.message}" for f in failures)}
-    )
-
-
-_OUTCOMES: dict[str, Outcome] = {"wins": "win", "ties": "tie", "losses": "loss", "missing": "missing"}
-_TOLD = (
-    "pairs", "equal_answers", "agreement", "first_preferred", "second_preferred", "requests", "input_tokens",
-    "output_tokens", "cost",
-)  # fmt: skip
+    return row | {"judge_failures": " · ".join(f"{f.run}: {f.failure}: {f.message}" for f in failures)}

@@ -5,17 +5,23 @@ difficulties (arXiv 2404.04475), and numbers of the two cannot be compared.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
+from prefsweep.metrics import METRICS
+from prefsweep.pairing import HalfPrompts
 from prefsweep.records.base import Record
+from prefsweep.score_table import ScoreTable
 from prefsweep.statistics import ALPHA, DRAWS, Array, crossed_bootstrap, crossed_draws
 
 _PRIOR_PRECISION = 1 / 2.5**2
 """Of both coefficients, which are normal around 0 with SD 2.5 (logistic units; Gelman et al. 2008 have 2.5, too): it
 keeps them finite where every prompt was won, and moves the fit of a hundred mixed prompts by less than 0.5 pp."""
+_LENGTH = "characters"
+"""The metric of an answer's length."""
 _STEPS, _LONGEST_STEP, _CLOSE = 100, 2.0, 1e-6
 _AT_A_TIME = 64
 """Draws whose arrays fit in a processor's cache together."""
@@ -30,6 +36,24 @@ class LengthControlled(Record):
     """Bounds of the two-sided 95 % interval."""
     length_effect: float
     """φ: above 0, longer answers won more often."""
+
+
+def at_equal_length(
+    outcomes: Array, arms: Sequence[ScoreTable], opponents: Sequence[ScoreTable], prompts: HalfPrompts
+) -> LengthControlled | None:
+    """Of the prompts that have an outcome and both lengths in every seed; None where fewer than two clusters have.
+
+    `outcomes`, shape (seeds, prompts), is NaN where there is none; seed by seed, `arms` and `opponents` are the scores
+    of the runs that were compared.
+    """
+    length = [METRICS[_LENGTH]]
+    sides = [np.array([prompts.table(scores, length)[0] for scores in side]) for side in (arms, opponents)]
+    lengths = sides[0] - sides[1]
+    keep = np.isfinite(outcomes).all(axis=0) & np.isfinite(lengths).all(axis=0)
+    clusters = prompts.clusters[keep]
+    if not outcomes.size or np.unique(clusters).size < 2:
+        return None
+    return length_controlled(outcomes[:, keep], lengths[:, keep], clusters)
 
 
 def length_controlled(

@@ -35,7 +35,11 @@ def point_rows(study: StudyResults, comparison: Comparison) -> list[Row]:
         for name in companions:
             row |= _companion(name, point.metrics.get(name))
         finished = [run for run in study.of_point(point.point) if run.status == "finished"]
-        row |= judge_columns(study, point.point) | _point_costs(finished) | point_speed(finished, control, study.plan)
+        row |= (
+            judge_columns(study, comparison, point.point)
+            | _point_costs(finished)
+            | point_speed(finished, control, study.plan)
+        )
         row |= fields(costs.get(point.point), COST_COLUMNS) | _against_base(against_base(costs, point.point, control))
         rows.append(row | _told(point, found, moved))
     return rows

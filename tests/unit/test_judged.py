@@ -3,6 +3,7 @@
 import random
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from prefsweep.comparison import Comparison
 from prefsweep.failures import Failure
 from prefsweep.files import write_jsonl
 from prefsweep.judge_summary import judge_columns
+from prefsweep.length_control import LengthControlled, length_controlled
 from prefsweep.metrics import WIN_RATE
 from prefsweep.page import render_page
 from prefsweep.plan import BASE, Plan, run_directory
@@ -18,6 +20,7 @@ from prefsweep.planned_judge import PlannedJudge
 from prefsweep.point_table import comparison_table
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.judge import Ballot, Choice, JudgedPair, JudgeRecord
+from prefsweep.report_tables import write_tables
 from prefsweep.results import StudyResults, read_study
 from prefsweep.run_table import runs_table
 from prefsweep.settings import JudgeConfig
@@ -101,14 +104,14 @@ def test_missing_verdicts_are_left_out_and_counted(tmp_path: Path) -> None:
     comparison = compared(study)
     found = comparison.points[1].metrics[WIN_RATE]
     assert (found.prompts, found.excluded_prompts) == (15, 5)
-    columns = judge_columns(study, comparison.points[1].point)
+    columns = judge_columns(study, comparison, comparison.points[1].point)
     assert columns["judge_missing"] == 5
     page = render_page(study, comparison)
     assert "5 comparisons of 80 on the test half have no verdict" in page
 
 
 def test_the_columns_agree_with_the_verdicts(study: StudyResults, comparison: Comparison) -> None:
-    base, _, orpo = (judge_columns(study, point.point) for point in comparison.points)
+    base, _, orpo = (judge_columns(study, comparison, point.point) for point in comparison.points)
     assert set(base.values()) == {None, ""}
     outcomes = [orpo[f"judge_{name}"] for name in ("wins", "ties", "losses", "missing")]
     assert sum(map(int, filter(None, outcomes))) == 2 * 20
@@ -123,6 +126,22 @@ def test_the_columns_agree_with_the_verdicts(study: StudyResults, comparison: Co
     assert 0 < low < middle < high < 1  # type: ignore[operator]
 
 
+def test_the_fit_is_done_once_for_tables_and_page(
+    study: StudyResults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fits = []
+
+    def counted(*arguments: Any) -> LengthControlled:
+        fits.append(arguments)
+        return length_controlled(*arguments)
+
+    monkeypatch.setattr("prefsweep.length_control.length_controlled", counted)
+    comparison = compared(study)
+    write_tables(study, comparison, tmp_path)
+    render_page(study, comparison)
+    assert len(fits) == len(SHAPE.methods)
+
+
 def test_tables_and_page_hold_it(study: StudyResults, comparison: Comparison) -> None:
     assert {"judge_wins", "length_controlled_win_rate", "judge_failures"} <= set(comparison_table(study, comparison))
     assert "win_rate_test_mean" in runs_table(study, comparison)
@@ -134,11 +153,11 @@ def test_tables_and_page_hold_it(study: StudyResults, comparison: Comparison) ->
     assert "AlpacaEval" not in page
 
 
-def test_its_columns_are_documented_in_order(study: StudyResults) -> None:
+def test_its_columns_are_documented_in_order(study: StudyResults, comparison: Comparison) -> None:
     text = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
     section = text.partition("## Of a judge")[2].partition("\n## ")[0]
     documented = re.findall(r"^\| `([^`]+)` \|", section, flags=re.MULTILINE)
-    assert list(judge_columns(study, study.plan.points[1].id)) == documented
+    assert list(judge_columns(study, comparison, study.plan.points[1].id)) == documented
 
 
 def test_a_judge_that_could_not_be_asked_costs_a_run_nothing_else(tmp_path: Path) -> None:
@@ -157,7 +176,10 @@ def test_a_judge_that_could_not_be_asked_costs_a_run_nothing_else(tmp_path: Path
     assert comparison.points[1].seeds_finished == [0, 1]
     assert comparison.points[1].metrics["preference_accuracy"].difference is not None
     assert any("win_rate is missing in" in notice and run in notice for notice in comparison.notices)
-    assert judge_columns(study, comparison.points[1].point)["judge_failures"] == f"{run}: network: nobody there"
+    assert (
+        judge_columns(study, comparison, comparison.points[1].point)["judge_failures"]
+        == f"{run}: network: nobody there"
+    )
     assert f"{run} was not judged" in render_page(study, comparison)
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from scipy.optimize import minimize
-from scipy.special import expit
+from scipy.special import expit, logit
+from scipy.stats import t as student
 
 from prefsweep.length_control import length_controlled
 
@@ -49,6 +50,26 @@ def test_the_fit_is_the_penalised_maximum() -> None:
     found = length_controlled(wins, lengths, np.arange(60), draws=2)
     assert found.win_rate == pytest.approx(float(expit(expected[0])), abs=1e-5)
     assert found.length_effect == pytest.approx(float(expected[1]), abs=1e-4)
+
+
+def test_without_the_prior_it_is_the_logit_of_statsmodels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Logit(wins, [1, tanh(Δ / sd)]).fit()` of 0.15.0; with ties, which it does not take, `GLM(…, Binomial())`."""
+    monkeypatch.setattr("prefsweep.length_control._PRIOR_PRECISION", 1e-12)
+    wins, lengths = simulated(theta=0.4, phi=0.7, seeds=1, prompts=400, generator=9)
+    found = length_controlled(wins, lengths, np.arange(400))
+    assert logit(found.win_rate) == pytest.approx(0.47461943413336366, rel=1e-6)
+    assert found.length_effect == pytest.approx(0.7863051703445559, rel=1e-6)
+    error = (logit(found.high) - logit(found.win_rate)) / student.ppf(0.975, 399)
+    assert error == pytest.approx(0.1347910948676103, rel=0.05), "the refits spread as the model says they should"
+    wins, lengths = simulated(theta=0.4, phi=0.7, seeds=1, prompts=60, generator=3)
+    wins[0, :10] = 0.5
+    tied = length_controlled(wins, lengths, np.arange(60), draws=2)
+    assert logit(tied.win_rate) == pytest.approx(0.8371015587739287, rel=1e-6)
+    assert tied.length_effect == pytest.approx(-0.14544911167063584, rel=1e-6)
+    wins, lengths = simulated(theta=0.4, phi=0.7, seeds=2, prompts=60, generator=8)
+    both = length_controlled(wins, lengths, np.arange(60), draws=2)
+    assert logit(both.win_rate) == pytest.approx(0.38514325469397687, rel=1e-6)
+    assert both.length_effect == pytest.approx(0.22521658444697365, rel=1e-6)
 
 
 def test_the_prior_moves_an_ordinary_fit_by_less_than_half_a_point(monkeypatch: pytest.MonkeyPatch) -> None:

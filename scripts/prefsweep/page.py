@@ -1,7 +1,7 @@
 """The report as one self-contained page: what the template shows, made inert, and the scripts it may run.
 
 Everything that came from a model, a data set or an error is text: control and direction-changing characters
-are made visible, the template escapes the rest, and the page's policy lets only its own two scripts run.
+are made visible, the template escapes the rest, and the page's policy lets only its own scripts run.
 """
 
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ def write_page(study: StudyResults, comparison: Comparison, path: Path, *, parti
 
 def render_page(study: StudyResults, comparison: Comparison, *, partial: bool = False) -> str:
     """The page's HTML, valid however little of the study has finished. `partial` says so at the top."""
-    scripts = {"bundle": bundle(), "script": source("report.js")}
+    scripts = {"board_script": source("board.js"), "bundle": bundle(), "script": source("report.js")}
     rows = {str(row["point"]): row for row in point_rows(study, comparison)}
     colours = method_colours(point.method for point in study.plan.points)
     context = _content(study, comparison, rows, partial=partial)
@@ -62,7 +62,7 @@ def _content(study: StudyResults, comparison: Comparison, rows: Mapping[str, Row
         "caveats": summary.caveats(study, comparison),
         "summary": summary.particulars(study),
         "primary": summary.primary_metric(comparison),
-        "board": leaderboard.board(comparison, rows),
+        "board": leaderboard.board(study, comparison, rows),
         "screening": screening_section(study, comparison),
         "tax": tax_section(comparison),
         "lessons": lessons_section(comparison),

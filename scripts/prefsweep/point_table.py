@@ -14,6 +14,7 @@ from prefsweep.results import RunResults, StudyResults
 from prefsweep.speed_columns import point_speed
 from prefsweep.speed_control import speed_controls
 from prefsweep.table import DIFFERENCE_COLUMNS, ESTIMATE_COLUMNS, Row, fields, frame
+from prefsweep.tax_summary import tax_summary
 
 
 def comparison_table(study: StudyResults, comparison: Comparison) -> pd.DataFrame:
@@ -35,11 +36,8 @@ def point_rows(study: StudyResults, comparison: Comparison) -> list[Row]:
         for name in companions:
             row |= _companion(name, point.metrics.get(name))
         finished = [run for run in study.of_point(point.point) if run.status == "finished"]
-        row |= (
-            judge_columns(study, comparison, point.point)
-            | _point_costs(finished)
-            | point_speed(finished, control, study.plan)
-        )
+        row |= _tax(comparison, point.point) | judge_columns(study, comparison, point.point)
+        row |= _point_costs(finished) | point_speed(finished, control, study.plan)
         row |= fields(costs.get(point.point), COST_COLUMNS) | _against_base(against_base(costs, point.point, control))
         rows.append(row | _told(point, found, moved))
     return rows
@@ -83,6 +81,12 @@ def _companion(name: str, measured: MetricComparison | None) -> Row:
     row = fields(measured.mean if measured else None, {"estimate": "estimate"})
     row |= fields(measured.difference if measured else None, ends)
     return {f"{name}_{column}": value for column, value in row.items()}
+
+
+def _tax(comparison: Comparison, point: str) -> Row:
+    tax = tax_summary(comparison.tax, point)
+    row = fields(tax, {"tax_mean_change": "mean_change", "tax_values": "tests"})
+    return row | {"tax_losses": " · ".join(tax.losses) if tax else None}
 
 
 def _point_costs(finished: Sequence[RunResults]) -> Row:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from prefsweep.alarms import alarms
+from prefsweep.board_cells import minutes
 from prefsweep.comparison import Comparison, MetricComparison, PointComparison
 from prefsweep.data_section import unbeaten_rule
-from prefsweep.leaderboard import gibibytes, minutes, number, title_of
+from prefsweep.leaderboard import gibibytes, number, title_of
 from prefsweep.metrics import METRICS
 from prefsweep.plan import BASE
 from prefsweep.results import StudyResults

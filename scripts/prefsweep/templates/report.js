@@ -40,28 +40,4 @@
     arms.classList.add("ready");
     show();
   }
-
-  // Sorting by a column; the first click puts the largest value on top.
-  document.querySelectorAll("[data-sortable]").forEach((table) => {
-    const body = table.tBodies[0];
-    [...table.tHead.rows[0].cells].forEach((head, column) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.append(...head.childNodes);
-      head.append(button);
-      button.addEventListener("click", () => {
-        const descending = head.getAttribute("aria-sort") !== "descending";
-        const key = (row) => row.cells[column].dataset.value;
-        const compare = (a, b) => {
-          const [x, y] = [key(a), key(b)];
-          if (x === "" || y === "") return (x === "") - (y === "");
-          const order = isNaN(x) || isNaN(y) ? x.localeCompare(y) : x - y;
-          return descending ? -order : order;
-        };
-        body.append(...[...body.rows].sort(compare));
-        for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-        head.setAttribute("aria-sort", descending ? "descending" : "ascending");
-      });
-    });
-  });
 })();

@@ -20,6 +20,7 @@ include: "rules/train.smk"  # a LoRA per run, by ms-swift
 include: "rules/merge.smk"  # fold it in; export the base the same way
 include: "rules/measure.smk"  # serve with vLLM: answers, speed, lm-eval
 include: "rules/score.smk"  # metrics per prompt
+include: "rules/drift.smk"  # how far each answer is from the base
 include: "rules/judge.smk"  # whose answers are better, where somebody is asked
 include: "rules/report.smk"  # statistics, tables, the page
 

@@ -125,7 +125,7 @@ def preflight(rule_names):
     for name in STUDIES:
         check_writable(PLACES.results / name)
     needed = {name for rule in rule_names for name in ENVIRONMENTS.get(rule, [])}
-    if workflow.local_exec and rule_names & {"train", "merge", "measure"}:
+    if workflow.local_exec and rule_names & {"train", "merge", "measure", "drift"}:
         if DEVICE == "cuda":
             check_cuda(SHARED.plan.most_gpus)
         check_shared_memory(DEVICE)
@@ -163,6 +163,7 @@ ENVIRONMENTS = {
     "train": ["train"],
     "merge": ["train"],
     "measure": ["serve", "evaluate"],
+    "drift": ["train"],
     "prefetch": ["train", "serve", "evaluate"],
 }
 

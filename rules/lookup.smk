@@ -72,14 +72,25 @@ def scores(wildcards):
 
 def judgements(wildcards):
     """Of every trained run, where the study has a judge."""
-    plan = STUDIES[wildcards.study].plan
+    judge = STUDIES[wildcards.study].plan.judge
+    return of_trained_runs(wildcards.study, "judge.json") if judge else []
+
+
+def drifts(wildcards):
+    """Of every trained run, unless the study does without."""
+    asked = STUDIES[wildcards.study].plan.kl_from_base
+    return of_trained_runs(wildcards.study, "drift.json") if asked else []
+
+
+def of_trained_runs(study, name):
+    """A file of every run of a study but the base's."""
+    plan = STUDIES[study].plan
     runs = [run.id for run in plan.runs if plan.point_of(run.id).method != BASE]
-    folder = f"results/{wildcards.study}/runs"
-    return [f"{folder}/{run}/judge.json" for run in runs] if plan.judge else []
+    return [f"results/{study}/runs/{run}/{name}" for run in runs]
 
 
 def opponent(wildcards):
-    """The base's run that a run is judged against."""
+    """The base's run that a run is compared with."""
     run = f"{wildcards.trained}/seed-{wildcards.seed}"
     return STUDIES[wildcards.study].plan.opponent(run)
 
@@ -87,6 +98,11 @@ def opponent(wildcards):
 def base_answers(wildcards):
     """That run's answers."""
     return f"results/{wildcards.study}/runs/{opponent(wildcards)}/generations.jsonl"
+
+
+def base_model(wildcards):
+    """The manifest of that run's model."""
+    return f"results/{wildcards.study}/runs/{opponent(wildcards)}/merge.json"
 
 
 def judge_template(wildcards):

@@ -21,6 +21,7 @@ rule compare:
         lock=lock("workflow"),
         scores=scores,
         judged=judgements,
+        drifts=drifts,
         decisions=decisions_of,
         traits="results/{study}/data/traits.json",
     output:

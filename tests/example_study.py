@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prefsweep.failures import Failure
-from prefsweep.files import write_json, write_jsonl
+from prefsweep.files import sha256_of, write_json, write_jsonl
 from prefsweep.metrics import score_run
 from prefsweep.plan import (
     BASE,
@@ -33,6 +33,7 @@ from prefsweep.records.audit import (
 )
 from prefsweep.records.base import FileHash
 from prefsweep.records.data import HeldOutPrompt
+from prefsweep.records.drift import AnswerDrift, DriftRecord
 from prefsweep.records.measure import (
     Evaluation,
     Generation,
@@ -136,6 +137,7 @@ def _plan(shape: Shape) -> Plan:
             max_tokens=128, temperature=0.0, concurrency=[1, 8], repeats=3, timed_tokens=64, timed_requests=8
         ),
         tasks=["preference-accuracy", "held-out-perplexity"],
+        kl_from_base=True,
         points=points,
         runs=runs,
         notices=[text("Every method is run at one setting only.")],
@@ -247,6 +249,9 @@ def _finished_run(folder: Path, run: Run, point: Point, prompts: Sequence[HeldOu
     throughput(run, chance).write(directory / "throughput.json")
     generations = [generation(prompt, point.method, chance, shape) for prompt in prompts]
     write_jsonl(directory / "generations.jsonl", (row.model_dump() for row in generations))
+    if point.method != BASE:
+        base = f"{BASE}-00000000/seed-{shape.seeds[0]}"
+        write_drift(directory, run, point, base, generations, random.Random(f"drift {run.id}"))
     evaluated = evaluation(run, point, prompts, chance)
     evaluated.write(directory / "evaluation.json")
     score_run(prompts, generations, evaluated).write(directory / "scores.json")
@@ -342,6 +347,28 @@ def generation(prompt: HeldOutPrompt, method: str, chance: random.Random, shape:
         finish_reason="length" if method == "cpo" and chance.random() < 0.4 else "stop",
         prompt_tokens=30, output_tokens=len(answer) // 4, seconds=1.0,
     )  # fmt: skip
+
+
+def write_drift(
+    directory: Path, run: Run, point: Point, opponent: str, generations: Sequence[Generation], chance: random.Random
+) -> None:
+    """`drift.jsonl` and `drift.json`: further away the stronger a method is."""
+    strength = _STRENGTH[point.method]
+    answers = [
+        AnswerDrift(
+            prompt=row.prompt,
+            positions=row.output_tokens,
+            kl_nats=row.output_tokens * strength * (0.2 + 0.1 * chance.random()),
+            log_ratio_nats=row.output_tokens * strength * (0.3 + 0.2 * chance.random()),
+        )
+        for row in generations
+    ]
+    write_jsonl(directory / "drift.jsonl", (answer.model_dump() for answer in answers))
+    DriftRecord(
+        run=run.id, opponent=opponent,
+        generations_sha256=sha256_of(directory / "generations.jsonl"), answers=len(answers), recoded_answers=1,
+        ready_seconds=11.0, total_seconds=31.0, peak_memory_bytes=1_700_000_000, versions=_VERSIONS,
+    ).write(directory / "drift.json")  # fmt: skip
 
 
 def evaluation(run: Run, point: Point, prompts: Iterable[HeldOutPrompt], chance: random.Random) -> Evaluation:

@@ -114,6 +114,7 @@ def _record(run: RunResults) -> Iterator[tuple[str, str]]:
         "serving": run.throughput
         and run.throughput.model_dump(exclude={"run", "passes", "versions", "server_environment"}),
         "evaluation": run.evaluation and run.evaluation.model_dump(exclude={"run", "pairs", "versions"}),
+        "drift": run.drifted.record and run.drifted.record.model_dump(exclude={"run", "versions"}),
     }
     rows = list(facts({name: record for name, record in stages.items() if record}))
     yield from rows[:MOST_FACTS] or [("records", "none yet")]

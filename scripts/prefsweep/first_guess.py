@@ -26,6 +26,7 @@ class Machine:
     merge_start_seconds: float
     serve_start_seconds: float
     evaluate_start_seconds: float
+    drift_start_seconds: float
 
 
 _MACHINES: dict[Device, Machine] = {
@@ -36,6 +37,7 @@ _MACHINES: dict[Device, Machine] = {
         merge_start_seconds=20,
         serve_start_seconds=35,
         evaluate_start_seconds=15,
+        drift_start_seconds=10,
     ),
     "cuda": Machine(
         operations_per_second=5e13,
@@ -44,6 +46,7 @@ _MACHINES: dict[Device, Machine] = {
         merge_start_seconds=30,
         serve_start_seconds=60,
         evaluate_start_seconds=20,
+        drift_start_seconds=20,
     ),
 }
 _MOST_CORES = 4
@@ -89,6 +92,15 @@ def measure_seconds(
     scored = 2 * prompts * sequence_tokens * 2 * size.parameters
     scoring = scored / (_speed(device, generate.precision) * generate.tensor_parallel)
     return machine.serve_start_seconds + answering + timing + machine.evaluate_start_seconds + scoring
+
+
+def drift_seconds(
+    size: ModelSize, generate: GenerateSettings, prompts: int, sequence_tokens: float, device: Device
+) -> float:
+    """Wall seconds for a model and the base to read so many held-out prompts, each with an answer of full length."""
+    tokens = prompts * (sequence_tokens + generate.max_tokens)
+    work = 2 * tokens * 2 * size.parameters
+    return _MACHINES[device].drift_start_seconds + work / _speed(device, "float32")
 
 
 def _speed(device: Device, precision: str) -> float:

@@ -105,6 +105,7 @@ def _panels(
 def _tradeoffs(comparison: Comparison, rows: Mapping[str, Row], colours: dict[str, str]) -> list[Figure]:
     columns = {
         "server_seconds_per_answer": "server seconds per answer",
+        "kl_from_base_estimate": "KL from base, nats per token",
         "train_seconds": "training seconds per run",
         "words_estimate": "words per answer",
     }

@@ -16,7 +16,7 @@ from prefsweep.settings import Price, ServiceLevel
 
 BASE = "base"
 Device = Literal["cpu", "cuda"]
-Stage = Literal["train", "merge", "measure"]
+Stage = Literal["train", "merge", "measure", "drift"]
 """What a run consists of; scoring takes seconds and is not planned."""
 
 
@@ -169,6 +169,8 @@ class Plan(Record):
     """The study's `cost`."""
     tasks: list[str]
     judge: PlannedJudge | None = None
+    kl_from_base: bool = False
+    """The study's `evaluate.kl_from_base`; false in plans from before there was one."""
     points: list[Point]
     runs: list[Run]
     halving: Halving | None = None

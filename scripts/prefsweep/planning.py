@@ -167,6 +167,7 @@ def _plan(asked: Asked, model: _CheckedModel, data: _CheckedData, device: Device
         generate=generate,
         device=device,
         base_precision=shared_precision(points),
+        kl_from_base=config.evaluate.kl_from_base,
     )
     runs = _runs(config, points, estimator)
     check_halving(file, config, methods, runs, points)
@@ -202,6 +203,7 @@ def _plan(asked: Asked, model: _CheckedModel, data: _CheckedData, device: Device
         price=config.cost,
         tasks=tasks,
         judge=planned_judge(config.evaluate.judge, runs, counts, generate.max_tokens, places.root),
+        kl_from_base=config.evaluate.kl_from_base,
         points=points,
         runs=runs,
         halving=halving_of(config.search),

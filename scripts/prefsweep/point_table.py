@@ -39,7 +39,7 @@ def point_rows(study: StudyResults, comparison: Comparison) -> list[Row]:
         row |= _tax(comparison, point.point) | judge_columns(study, comparison, point.point)
         row |= _point_costs(finished) | point_speed(finished, control, study.plan)
         row |= fields(costs.get(point.point), COST_COLUMNS) | _against_base(against_base(costs, point.point, control))
-        rows.append(row | _told(point, found, moved))
+        rows.append(row | _told(point, found, moved) | {"drift_failures": _undrifted(study, point.point)})
     return rows
 
 
@@ -111,3 +111,8 @@ def _told(point: PointComparison, found: Iterable[Alarm], moved: Iterable[Change
         "alarms": alarm_text(alarm for alarm in found if alarm.point == point.point),
         "unasked_changes": changes_text(change for change in moved if change.point == point.point),
     }
+
+
+def _undrifted(study: StudyResults, point: str) -> str:
+    failures = [run.drifted.failure for run in study.of_point(point) if run.drifted.failure]
+    return " · ".join(f"{one.run}: {one.failure}: {one.message}" for one in failures)

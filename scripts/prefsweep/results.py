@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from prefsweep.admission import left_empty
 from prefsweep.against_base import with_rewards
+from prefsweep.drifted import Drifted, with_drift
 from prefsweep.failures import Failure, silent_death
 from prefsweep.files import read_jsonl
 from prefsweep.judged import Judged, with_win_rate
@@ -32,7 +33,7 @@ from prefsweep.score_table import ScoreTable
 from prefsweep.screening import decisions, stopped_points
 
 Status = Literal["finished", "failed", "stopped", "unfinished"]
-STAGES = ("prepare", "train", "merge", "measure", "score", "judge", "compare")
+STAGES = ("prepare", "train", "merge", "measure", "score", "drift", "judge", "compare")
 
 LATENCIES = ("ttft", "tpot", "itl", "e2e")
 PERCENTILES = ("p50", "p95", "p99")
@@ -64,8 +65,10 @@ class RunResults:
     """`generations.jsonl`, every row of which was found to be an answer."""
     judged: Judged = field(default_factory=Judged)
     """What its answers are next to the base's; `scores` have it as a metric."""
+    drifted: Drifted = field(default_factory=Drifted)
+    """How far its answers are from the base; `scores` have it as metrics."""
     failures: tuple[Failure, ...] = ()
-    """In the order of the stages; that of judging is not among them, because it takes nothing else from a run."""
+    """In the order of the stages, without those of judging and drift, which take nothing else from a run."""
     stopped: bool = False
     """Its point was behind in screening."""
 
@@ -99,7 +102,7 @@ class RunResults:
     @property
     def peak_memory_bytes(self) -> int | None:
         """The highest peak of any stage."""
-        records = (self.train, self.merge, self.throughput)
+        records = (self.train, self.merge, self.throughput, self.drifted.record)
         return max((record.peak_memory_bytes for record in records if record), default=None)
 
     def mean_metric(self, metric: str, half: Half | None = None) -> float | None:
@@ -158,7 +161,7 @@ def read_study(directory: Path) -> StudyResults:
     screenings = decisions(directory, plan)
     stopped = {point for screening in screenings for point in stopped_points(screening)}
     runs = [_read_run(directory, plan, run, stopped=run.point in stopped) for run in plan.runs]
-    scores = with_rewards(plan, {run.run.id: run.scores for run in runs if run.scores})
+    scores = with_rewards(plan, {run.run.id: with_drift(run.scores, plan, run.drifted) for run in runs if run.scores})
     return StudyResults(
         directory=directory,
         plan=plan,
@@ -195,7 +198,7 @@ def _read_run(directory: Path, plan: Plan, run: Run, *, stopped: bool) -> RunRes
             failures.setdefault(
                 path.stem.partition("-")[2], read(path.name, lambda file: silent_death(file, plan.study))
             )
-    judge_failure = failures.pop("judge", None)
+    judge_failure, drift_failure = failures.pop("judge", None), failures.pop("drift", None)
     judged = Judged.of(plan, read("judge.json", JudgeRecord.read), read("judged.jsonl", _judged_pairs), judge_failure)
     return RunResults(
         run=run,
@@ -208,6 +211,7 @@ def _read_run(directory: Path, plan: Plan, run: Run, *, stopped: bool) -> RunRes
         scores=read("scores.json", lambda path: ScoreTable.of(with_win_rate(Scores.read(path), plan, judged))),
         answers=read("generations.jsonl", _checked_answers),
         judged=judged,
+        drifted=Drifted.read(folder, plan, drift_failure),
         failures=tuple(sorted([f for f in failures.values() if f] + unreadable, key=_stage_order)),
         stopped=stopped,
     )

@@ -33,6 +33,11 @@ _MERGE = {
     "merge_total_seconds": "total_seconds",
     "merge_peak_memory_bytes": "peak_memory_bytes",
 }
+_DRIFT = {
+    "drift_total_seconds": "total_seconds",
+    "drift_peak_memory_bytes": "peak_memory_bytes",
+    "drift_recoded_answers": "recoded_answers",
+}
 _MEASURE = {
     "measure_total_seconds": "total_seconds",
     "measure_peak_memory_bytes": "peak_memory_bytes",
@@ -53,6 +58,7 @@ def runs_table(study: StudyResults, comparison: Comparison) -> pd.DataFrame:
         | _training(run)
         | fields(run.merge, _MERGE)
         | fields(run.throughput, _MEASURE)
+        | fields(run.drifted.record, _DRIFT)
         | {"peak_memory_bytes": run.peak_memory_bytes}
         | run_speed(run, controls, study.plan)
         | fields(answer_cost([run], controls[max(controls)], study.plan), COST_COLUMNS)

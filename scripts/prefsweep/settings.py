@@ -193,3 +193,6 @@ class EvaluateConfig(Strict):
         description="Files in config/tasks/.",
     )
     judge: JudgeConfig | None = Field(None, description="Compares answers with the base's (docs/judge.md).")
+    kl_from_base: bool = Field(
+        True, strict=True, description="How far each answer is from the base, token by token (docs/drift.md)."
+    )

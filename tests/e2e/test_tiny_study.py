@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from prefsweep.files import read_jsonl, sha256_of, sha256_of_json
+from prefsweep.records.drift import AnswerDrift, DriftRecord
 from prefsweep.records.measure import Evaluation, Throughput
 from prefsweep.records.merge import MergeRecord
 from prefsweep.records.score import Scores
@@ -91,6 +92,20 @@ def test_lm_eval_scored_every_pair(study: FinishedStudy, arm: str) -> None:
     assert evaluation.tasks["preference-accuracy"]["acc"] == pytest.approx(accuracy)
     assert evaluation.tasks["held-out-perplexity"]["word_perplexity"] > 1
     assert len(Scores.read(study.run(arm) / "scores.json").prompts) == 9
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_distance_from_the_base_is_that_of_every_answer(study: FinishedStudy, method: str) -> None:
+    directory = study.run(method)
+    record = DriftRecord.read(directory / "drift.json")
+    answers = [AnswerDrift.model_validate(row) for row in read_jsonl(directory / "drift.jsonl")]
+    assert record.opponent == f"{study.run('base').parent.name}/seed-3"
+    asked = [row["prompt"] for row in read_jsonl(directory / "generations.jsonl")]
+    assert [answer.prompt for answer in answers] == asked
+    assert all(answer.kl_nats > 0 for answer in answers if answer.positions)
+    with (study.report / "runs.csv").open() as stream:
+        (row,) = (row for row in csv.DictReader(stream) if row["method"] == method)
+    assert float(row["kl_from_base_test_mean"]) > 0
 
 
 def test_arms_are_different_models(study: FinishedStudy) -> None:

@@ -31,7 +31,7 @@ def test_a_study_runs_on_gpus_that_the_submitting_machine_lacks(site: Site) -> N
     assert status == 0, output
     assert set(site.statuses().values()) == {"finished"}
     jobs = site.jobs()
-    assert Counter(job["Comment"].split("_")[1] for job in jobs) == {"train": 3, "merge": 3, "measure": 3}
+    assert Counter(job["Comment"].split("_")[1] for job in jobs) == {"train": 3, "merge": 3, "measure": 3, "drift": 2}
     (on_two,) = [job for job in jobs if "train_wildcards_tiny_dpo" in job["Comment"]]
     assert (on_two["TresPerJob"], on_two["NumNodes"]) == ("gres:gpu:2", "1")
     assert {job["TresPerJob"] for job in jobs if job is not on_two} == {"gres:gpu:1"}
@@ -40,6 +40,7 @@ def test_a_study_runs_on_gpus_that_the_submitting_machine_lacks(site: Site) -> N
         ("train", "12:00:00", "32000M", "8"),
         ("merge", "01:00:00", "32000M", "4"),
         ("measure", "04:00:00", "48000M", "8"),
+        ("drift", "01:00:00", "32000M", "4"),
     }
     run = json.loads(next(site.project.study.glob("runs/dpo-*/seed-0/run.json")).read_text())
     assert "/dev/null" in run["hardware"]["accelerator"]

@@ -36,16 +36,17 @@ def point(method: str, **settings: object) -> Point:
 
 ESTIMATOR = Estimator(
     methods=METHODS, counts=COUNTS, data_revision="sha256:data", size=SIZE, experience=Experience(), generate=GENERATE,
-    device="cpu", base_precision="bfloat16",
+    device="cpu", base_precision="bfloat16", kl_from_base=True,
 )  # fmt: skip
 
 
 def finished(method: str, **changes: object) -> FinishedRun:
-    """20,000 tokens in 200 s, in a job of 230 s; measured in 90 s, 40 of which were start-up."""
+    """20,000 tokens in 200 s, in a job of 230 s; measured in 90 s, 40 of which were start-up; drift 10 of 30 s."""
     run = FinishedRun(
         method=method, settings=point(method).settings, data_revision="sha256:data", heldout_rows=20,
         sequences=200 * (method != BASE), tokens=20_000 * (method != BASE), train_seconds=200.0, around_seconds=30.0,
         merge_seconds=15.0, ready_seconds=40.0, measure_seconds=90.0,
+        drift_ready_seconds=10.0 * (method != BASE), drift_seconds=30.0 if method != BASE else None,
     )  # fmt: skip
     return replace(run, **changes)  # type: ignore[arg-type]
 
@@ -91,9 +92,9 @@ def test_a_pass_has_no_fewer_requests_than_are_to_be_under_way_at_once() -> None
 def test_devices_are_counted_on_gpus_alone() -> None:
     cuda = replace(ESTIMATOR, device="cuda", generate=GENERATE.model_copy(update={"tensor_parallel": 4}))
     estimate = cuda.of(point("dpo", gpus=2))
-    assert [stage.gpus for stage in estimate.stages] == [2, 4, 4]
+    assert [stage.gpus for stage in estimate.stages] == [2, 4, 4, 4]
     seconds = [stage.seconds for stage in estimate.stages]
-    assert estimate.gpu_seconds == pytest.approx(2 * seconds[0] + 4 * seconds[1] + 4 * seconds[2])
+    assert estimate.gpu_seconds == pytest.approx(2 * seconds[0] + 4 * sum(seconds[1:]))
     assert ESTIMATOR.of(point("dpo")).gpu_seconds == 0
 
 
@@ -107,11 +108,11 @@ def test_finished_runs_take_the_place_of_guesses_stage_by_stage() -> None:
     estimate = stages(learnt(finished("dpo")).of(point("dpo", epochs=2)))
     assert {stage.basis for stage in estimate.values()} == {"finished runs"}
     assert estimate["train"].seconds == 30 + 2 * 200
-    assert (estimate["merge"].seconds, estimate["measure"].seconds) == (15, 90)
+    assert (estimate["merge"].seconds, estimate["measure"].seconds, estimate["drift"].seconds) == (15, 90, 30)
     other = stages(learnt(finished("dpo")).of(point("kto")))
     assert (other["train"].basis, other["merge"].basis) == ("first guess", "finished runs")
     base = stages(learnt(finished("dpo")).of(point(BASE)))
-    assert "train" not in base
+    assert base.keys() == {"merge", "measure"}
     assert (base["merge"].basis, base["measure"].basis) == ("first guess", "finished runs")
 
 
@@ -136,6 +137,14 @@ def test_tokens_are_those_really_trained_on_the_same_data() -> None:
 def test_measuring_takes_longer_with_more_prompts() -> None:
     more = learnt(finished("dpo"), counts=COUNTS.model_copy(update={"heldout_rows": 200}))
     assert stages(more.of(point("dpo")))["measure"].seconds == 40 + 10 * 50
+    assert stages(more.of(point("dpo")))["drift"].seconds == 10 + 10 * 20
+
+
+def test_a_study_that_does_without_the_distance_from_the_base_is_cheaper() -> None:
+    without = replace(ESTIMATOR, kl_from_base=False).of(point("dpo"))
+    assert "drift" not in stages(without)
+    assert without.seconds is not None
+    assert without.seconds + stages(ESTIMATOR.of(point("dpo")))["drift"].seconds == ESTIMATOR.of(point("dpo")).seconds
 
 
 def write_run(folder: Path, method: str, versions: dict[str, str], model: str = "tiny") -> Path:
@@ -151,6 +160,7 @@ def write_run(folder: Path, method: str, versions: dict[str, str], model: str = 
     if method != BASE:
         trained = {"sequences": 200, "tokens": 20_000, "train_seconds": 200.0, "total_seconds": 230.0}
         write_json(directory / "train.json", trained)
+        write_json(directory / "drift.json", {"ready_seconds": 10.0, "total_seconds": 30.0})
     return directory
 
 
@@ -182,6 +192,7 @@ def test_a_rung_costs_its_steps_a_merge_and_untimed_answers_to_half_of_the_promp
     whole, rung = ESTIMATOR.of(point("dpo")), ESTIMATOR.of_rung(point("dpo"), 2)
     assert (whole.steps, whole.sequences, rung.steps, rung.sequences) == (7, 200, 2, 57)
     assert stages(rung)["merge"] == stages(whole)["merge"]
+    assert "drift" not in stages(rung)
     for stage in ("train", "measure"):
         assert stages(rung)[stage].seconds < stages(whole)[stage].seconds
     assert replace(ESTIMATOR, counts=None).of_rung(point("dpo"), 2).stages == []

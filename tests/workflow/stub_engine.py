@@ -3,7 +3,7 @@
 Only the workflow's behaviour is tested with it; nothing it writes is ever published. The environment variable
 STUB_FAIL names methods whose training fails (STUB_FAIL_RUN one of them, as `method:part of a run's id`), STUB_FAULT
 what is wrong with what trained, STUB_GREEDY methods whose training takes 1.5 GB of memory, STUB_SECONDS says how long
-a training lasts.
+a training lasts, STUB_FAIL_DRIFT names methods whose distance from the base cannot be computed.
 """
 
 import json
@@ -24,6 +24,7 @@ from prefsweep.models import load_model_spec
 from prefsweep.plan import BASE, Plan
 from prefsweep.prepared import heldout_prompts
 from prefsweep.provenance import circumstances
+from prefsweep.records.measure import read_generations
 from tests import example_study as example
 
 SHAPE = example.Shape()
@@ -42,7 +43,7 @@ def main(script: str, arguments: list[str]) -> None:
         return
     directory = Path(options.output)
     with recorded(options.run, script, directory):
-        {"train": train, "merge": merge, "measure": measure}[script](options, directory)
+        {"train": train, "merge": merge, "measure": measure, "drift": drift}[script](options, directory)
 
 
 def train(options: Namespace, directory: Path) -> None:
@@ -85,6 +86,15 @@ def measure(options: Namespace, directory: Path) -> None:
     found.model_copy(update={"tasks": tasks, "pairs": pairs, "documents": documents}).write(
         directory / "evaluation.json"
     )
+
+
+def drift(options: Namespace, directory: Path) -> None:
+    plan = Plan.read(Path(options.plan))
+    run, point = plan.run(options.run), plan.point_of(options.run)
+    if point.method in os.environ.get("STUB_FAIL_DRIFT", "").split():
+        raise StageError("oom", "two models do not fit")
+    generations = list(read_generations(directory / "generations.jsonl"))
+    example.write_drift(directory, run, point, plan.opponent(run.id), generations, chance(options))
 
 
 def chance(options: Namespace) -> random.Random:

@@ -6,6 +6,8 @@ import pandas
 
 from tests.workflow.conftest import Project
 
+CONTINUED = dict.fromkeys(["train", "merge", "measure", "score", "drift", "compare", "attest"], 1)
+
 
 def test_a_failed_run_is_a_row_and_the_rest_finishes(project: Project) -> None:
     project.edit("study.yaml", "  dpo: {beta: 0.1}", "  dpo: {beta: 0.3}")
@@ -23,16 +25,31 @@ def test_a_failed_run_is_a_row_and_the_rest_finishes(project: Project) -> None:
 def test_the_same_command_continues(project: Project) -> None:
     project.edit("study.yaml", "  dpo: {beta: 0.1}", "  dpo: {beta: 0.3}")
     project.snakemake(STUB_FAIL="dpo")
-    assert project.jobs() == {"train": 1, "merge": 1, "measure": 1, "score": 1, "compare": 1, "attest": 1}
+    assert project.jobs() == CONTINUED
     assert project.snakemake().returncode == 0
     assert not list(project.study.rglob("failure-*.json"))
     assert set(pandas.read_csv(project.study / "report" / "runs.csv")["status"]) == {"finished"}
 
 
+def test_a_distance_that_cannot_be_computed_costs_a_run_nothing_else(project: Project) -> None:
+    project.edit("study.yaml", "  dpo: {beta: 0.1}", "  dpo: {beta: 0.3}")
+    outcome = project.snakemake(STUB_FAIL_DRIFT="dpo")
+    assert outcome.returncode != 0
+    runs = pandas.read_csv(project.study / "report" / "runs.csv").set_index("method")
+    assert set(runs["status"]) == {"finished"}
+    assert runs["kl_from_base_test_mean"].isna().to_dict() == {method: method == "dpo" for method in runs.index}
+    points = pandas.read_csv(project.study / "report" / "comparison.csv").set_index("method")
+    assert "oom: two models do not fit" in points.loc["dpo", "drift_failures"]
+    assert "two models do not fit" in (project.study / "report" / "index.html").read_text()
+    assert project.jobs() == {"drift": 1, "compare": 1, "attest": 1}
+    assert project.snakemake().returncode == 0
+    assert not list(project.study.rglob("failure-*.json"))
+
+
 def test_the_same_command_continues_a_study_that_was_never_complete(project: Project) -> None:
     project.edit("study.yaml", "study: tiny", "study: tiny-new")
     assert project.snakemake(STUB_FAIL="dpo").returncode != 0
-    assert project.jobs() == {"train": 1, "merge": 1, "measure": 1, "score": 1, "compare": 1, "attest": 1}
+    assert project.jobs() == CONTINUED
 
 
 def test_a_study_in_which_everything_failed_has_a_report(project: Project) -> None:

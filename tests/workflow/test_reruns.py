@@ -8,7 +8,8 @@ import pytest
 from tests.workflow.conftest import Project
 
 REPORT = {"compare": 1, "attest": 1}
-WHOLE_RUN = {"train": 1, "merge": 1, "measure": 1, "score": 1}
+WHOLE_RUN = {"train": 1, "merge": 1, "measure": 1, "score": 1, "drift": 1}
+MEASURED = {"measure": 6, "score": 6, "drift": 5}
 
 
 def test_a_finished_study_has_nothing_to_do(project: Project) -> None:
@@ -66,9 +67,10 @@ def test_a_new_seed_trains_every_method_once_more(project: Project) -> None:
         ("scripts/prefsweep/style.py", {"score": 6, "describe": 1} | REPORT),
         ("scripts/prefsweep/baselines.py", {"describe": 1} | REPORT),
         ("scripts/prefsweep/page.py", REPORT),
-        ("scripts/prefsweep/timing.py", {"measure": 6, "score": 6} | REPORT),
-        ("scripts/prefsweep/merging.py", {"merge": 6, "measure": 6, "score": 6} | REPORT),
-        ("scripts/prefsweep/training.py", {"train": 5, "merge": 5, "measure": 5, "score": 5} | REPORT),
+        ("scripts/prefsweep/timing.py", MEASURED | REPORT),
+        ("scripts/prefsweep/merging.py", {"merge": 6} | MEASURED | REPORT),
+        ("scripts/prefsweep/training.py", dict.fromkeys(WHOLE_RUN, 5) | REPORT),
+        ("scripts/prefsweep/divergence.py", {"drift": 5} | REPORT),
         ("scripts/attest.py", {"attest": 1}),
     ],
 )
@@ -90,23 +92,35 @@ def test_a_tasks_own_documents_are_held_against_the_rows_and_retrain_nothing(pro
     (project.directory / "config/tasks/own.yaml").write_text(task)
     tasks = "evaluate: {tasks: [preference-accuracy, held-out-perplexity, own]}\n"
     project.edit("study.yaml", "device: cpu", f"device: cpu\n{tasks}")
-    assert project.jobs() == {"describe": 1, "measure": 6, "score": 6} | REPORT
+    assert project.jobs() == {"describe": 1} | MEASURED | REPORT
     assert project.snakemake("--until", "describe", "score").returncode == 0
     assert '"documents": 1,' in (project.study / "data" / "traits.json").read_text()
     (project.directory / "own.jsonl").write_text('{"q": "Who counted the boats?"}\n')
-    assert project.jobs() == {"describe": 1, "measure": 6, "score": 6} | REPORT
+    assert project.jobs() == {"describe": 1} | MEASURED | REPORT
 
 
 def test_generation_settings_do_not_retrain(project: Project) -> None:
     with (project.directory / "study.yaml").open("a") as stream:
         stream.write("generate: {max_tokens: 32}\n")
-    assert project.jobs() == {"measure": 6, "score": 6} | REPORT
+    assert project.jobs() == MEASURED | REPORT
 
 
 def test_a_new_lock_re_runs_what_uses_the_environment(project: Project) -> None:
     with (project.directory / "envs/cpu/serve.txt").open("a") as stream:
         stream.write("# edited\n")
-    assert project.jobs() == {"measure": 6, "score": 6} | REPORT
+    assert project.jobs() == MEASURED | REPORT
+
+
+def test_a_finished_study_can_do_without_the_distance_from_the_base_and_take_it_up_again(project: Project) -> None:
+    for record in project.study.glob("runs/*/*/drift.json*"):
+        record.unlink()
+    assert project.jobs() == {"drift": 5} | REPORT
+    project.edit("study.yaml", "device: cpu", "device: cpu\nevaluate: {kl_from_base: false}")
+    assert project.jobs() == REPORT
+    assert project.snakemake().returncode == 0
+    assert "kl_from_base" not in (project.study / "report" / "runs.csv").read_text()
+    project.edit("study.yaml", "{kl_from_base: false}", "{kl_from_base: true}")
+    assert project.jobs() == {"drift": 5} | REPORT
 
 
 def test_changed_data_is_a_new_study(project: Project) -> None:

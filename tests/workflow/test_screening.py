@@ -103,7 +103,7 @@ def test_without_halving_what_was_stopped_is_trained_and_nothing_else(screened: 
     screened.edit("study.yaml", "search: {halving: {start: 0.25, keep: 0.5, rungs: 2}}\n", "")
     stopped = 2 * 4
     assert screened.jobs() == {
-        "train": stopped, "merge": stopped, "measure": stopped, "score": stopped,
+        "train": stopped, "merge": stopped, "measure": stopped, "score": stopped, "drift": stopped,
         "compare": 1, "attest": 1,
     }  # fmt: skip
     assert screened.snakemake().returncode == 0

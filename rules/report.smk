@@ -1,6 +1,6 @@
 # Purpose: what is better, by how much, and how sure it is.
 # In:      every run's records
-# Out:     report/{index.html,runs.csv,comparison.csv,tasks.csv,hyperparameters.csv,tries.csv,samples.jsonl}; provenance.json
+# Out:     report/{index.html,runs.csv,comparison.csv,tasks.csv,hyperparameters.csv,tries.csv,samples.jsonl}; provenance.json, ro-crate-metadata.json
 
 TEMPLATES = sorted(
     os.path.relpath(path) for path in (ROOT / "scripts/prefsweep/templates").iterdir()
@@ -53,14 +53,14 @@ rule attest:
         page="results/{study}/report/index.html",
     output:
         "results/{study}/provenance.json",
+        "results/{study}/ro-crate-metadata.json",
     log:
         "results/{study}/logs/attest.log",
     localrule: True
     message:
-        "hash every record into provenance.json"
+        "hash every record into provenance.json and ro-crate-metadata.json"
     shell:
-        "{sys.executable:q} {input.code[0]:q} --study-directory results/{wildcards.study:q} --output {output:q}"
-        " 2>{log:q}"
+        "{sys.executable:q} {input.code[0]:q} --study-directory results/{wildcards.study:q} 2>{log:q}"
 
 
 if OVERVIEW:
@@ -99,7 +99,7 @@ rule partial:
 
 
 rule verify:
-    """Re-derive every cell of the report from the hashed records; non-zero exit if any differs."""
+    """Check hashes and weights, re-derive scores and report; non-zero exit if anything differs (docs/verify.md)."""
     input:
         code=code("verify.py"),
     localrule: True

@@ -1,10 +1,16 @@
 # Purpose: what is better, by how much, and how sure it is.
 # In:      every run's records
-# Out:     report/{index.html,runs.csv,comparison.csv,tasks.csv,hyperparameters.csv,tries.csv,samples.jsonl}; provenance.json
+# Out:     report/{index.html,{runs,comparison,tasks,hyperparameters,tries}.csv,samples.jsonl,comparison.{md,tex},methods.md,
+#          references.bib,figures/}; provenance.json, ro-crate-metadata.json
 
 TEMPLATES = sorted(
     os.path.relpath(path) for path in (ROOT / "scripts/prefsweep/templates").iterdir()
 )
+# What the methods section names and cites.
+CATALOGUE = [
+    os.path.relpath(path)
+    for path in (*sorted(PLACES.methods.iterdir()), ROOT / "config/references.bib")
+]
 
 # Also run when something failed: the report lists failed runs, it never waits for them.
 PARTIAL_REPORT = (
@@ -18,6 +24,7 @@ rule compare:
     input:
         code=code("compare.py"),
         templates=TEMPLATES,
+        catalogue=CATALOGUE,
         lock=lock("workflow"),
         scores=scores,
         judged=judgements,
@@ -28,6 +35,11 @@ rule compare:
         page="results/{study}/report/index.html",
         runs="results/{study}/report/runs.csv",
         comparison="results/{study}/report/comparison.csv",
+        printed="results/{study}/report/comparison.md",
+        typeset="results/{study}/report/comparison.tex",
+        methods="results/{study}/report/methods.md",
+        references="results/{study}/report/references.bib",
+        figures=directory("results/{study}/report/figures"),
         tasks="results/{study}/report/tasks.csv",
         hyperparameters="results/{study}/report/hyperparameters.csv",
         tries="results/{study}/report/tries.csv",
@@ -54,14 +66,14 @@ rule attest:
         page="results/{study}/report/index.html",
     output:
         "results/{study}/provenance.json",
+        "results/{study}/ro-crate-metadata.json",
     log:
         "results/{study}/logs/attest.log",
     localrule: True
     message:
-        "hash every record into provenance.json"
+        "hash every record into provenance.json and ro-crate-metadata.json"
     shell:
-        "{sys.executable:q} {input.code[0]:q} --study-directory results/{wildcards.study:q} --output {output:q}"
-        " 2>{log:q}"
+        "{sys.executable:q} {input.code[0]:q} --study-directory results/{wildcards.study:q} 2>{log:q}"
 
 
 if OVERVIEW:
@@ -100,7 +112,7 @@ rule partial:
 
 
 rule verify:
-    """Re-derive every cell of the report from the hashed records; non-zero exit if any differs."""
+    """Check hashes and weights, re-derive scores and report; non-zero exit if anything differs (docs/verify.md)."""
     input:
         code=code("verify.py"),
     localrule: True

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from prefsweep.asked import overview_folder
+from prefsweep.attestation import CRATE, FILE
 
 
 def main() -> int:
@@ -24,7 +25,8 @@ def main() -> int:
 
 def reported(directory: Path) -> int:
     """Report one study; its trouble is not the others'."""
-    (directory / "provenance.json").unlink(missing_ok=True)
+    for file in (FILE, CRATE):
+        (directory / file).unlink(missing_ok=True)
     return call("compare.py", "--partial", "--study-directory", directory, "--output", directory / "report")
 
 

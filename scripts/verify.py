@@ -1,4 +1,8 @@
-"""Check a finished study: every hashed file is unchanged, and the report follows from the records, byte for byte."""
+"""Check a finished study from its results folder alone, without models, engines or its study file.
+
+Every hashed file is unchanged, weights that are still there are those of the records, scores follow from the answers,
+and the report follows from the records, cell by cell and byte by byte. Exit status 1 if anything does not.
+"""
 
 import argparse
 import subprocess
@@ -7,9 +11,17 @@ import tempfile
 from pathlib import Path
 
 from prefsweep.asked import overview_folder
-from prefsweep.plan import Plan
-from prefsweep.provenance import artefacts
-from prefsweep.records.base import read_document
+from prefsweep.attestation import CRATE, FILE, WRITERS, Attestation
+from prefsweep.files import sha256_of
+from prefsweep.provenance import checkout, installed_versions
+from prefsweep.verification import (
+    absent_weights,
+    changed_files,
+    changed_weights,
+    circumstances_apart,
+    underived,
+    underived_scores,
+)
 
 
 def main() -> int:
@@ -18,64 +30,45 @@ def main() -> int:
     directories = parser.parse_args().study_directories
     outcomes = [verified(directory) for directory in directories]
     overview = overview_folder(directories)
-    if overview and all(map(has_finished, directories)):
-        outcomes.append(told(overview, underived(overview, "overview.py", "--study-directories", *directories)))
+    if overview and all((directory / FILE).exists() for directory in directories):
+        outcomes.append(told(overview, derived_again(overview, "overview.py", "--study-directories", *directories)))
     return max(outcomes)
-
-
-def has_finished(directory: Path) -> bool:
-    return (directory / "provenance.json").exists()
 
 
 def verified(directory: Path) -> int:
     """Check one study and say what was found; 1 if anything is not as it was."""
-    if not has_finished(directory):
-        print(
-            f"{directory} has no provenance.json: the study has not finished; run snakemake first",
-            file=sys.stderr,
-        )
-        return 1
-    return told(directory, [*changed_files(directory), *underived_files(directory)])
+    try:
+        attestation = Attestation.read(directory / FILE)
+    except FileNotFoundError:
+        return told(directory, [f"{FILE} is missing: the study has not finished; run snakemake first"])
+    except ValueError as error:
+        return told(directory, [str(error)])
+    notes = circumstances_apart(attestation, checkout(Path(__file__).parent), installed_versions(WRITERS))
+    problems = [*changed_files(directory, attestation), *changed_weights(directory), *underived_scores(directory)]
+    problems += derived_again(directory / "report", "compare.py", "--study-directory", directory)
+    notes += absent_weights(directory)
+    if not problems:
+        notes.append(f"{CRATE}, which stands for all of it, has SHA-256 {sha256_of(directory / CRATE)}")
+    return told(directory, problems, notes)
 
 
-def told(directory: Path, problems: list[str]) -> int:
+def told(directory: Path, problems: list[str], notes: list[str] | None = None) -> int:
+    for note in notes or []:
+        print(f"{directory}: note: {note}")
     for problem in problems:
-        print(problem, file=sys.stderr)
-    print(f"{directory}: {len(problems)} problems" if problems else f"{directory}: every file is as it was recorded")
+        print(f"{directory}: {problem}", file=sys.stderr)
+    print(f"{directory}: {len(problems)} problems" if problems else f"{directory}: everything is as it was recorded")
     return 1 if problems else 0
 
 
-def changed_files(directory: Path) -> list[str]:
-    """Files whose hash is not the recorded one, or that are missing or new."""
-    provenance = read_document(directory / "provenance.json")
-    recorded = provenance["files"] | {"plan.json": provenance["plan_digest"]}
-    found = {file.name: file.sha256 for file in artefacts(directory)}
-    found["plan.json"] = Plan.read(directory / "plan.json").digest()
-    names = sorted(recorded.keys() | found.keys())
-    return [f"{name}: {state(name, recorded, found)}" for name in names if recorded.get(name) != found.get(name)]
-
-
-def state(name: str, recorded: dict[str, str], found: dict[str, str]) -> str:
-    if name not in found:
-        return "is missing"
-    return "was changed after the report" if name in recorded else "was not there when the report was made"
-
-
-def underived_files(directory: Path) -> list[str]:
-    """Report files that the records no longer give."""
-    return underived(directory / "report", "compare.py", "--study-directory", directory)
-
-
-def underived(report: Path, script: str, *arguments: str | Path) -> list[str]:
-    """Files of a report folder that differ from what its script writes now."""
+def derived_again(report: Path, script: str, *arguments: str | Path) -> list[str]:
+    """What in a report folder is not what its script writes now."""
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, Path(__file__).with_name(script), *arguments, "--output", scratch]
-        subprocess.run(command, check=True)
-        return [
-            f"report/{path.name}: does not follow from the records"
-            for path in sorted(Path(scratch).iterdir())
-            if not (report / path.name).is_file() or path.read_bytes() != (report / path.name).read_bytes()
-        ]
+        status = subprocess.run(command, check=False).returncode
+        if status:
+            return [f"report: cannot be derived: {script} ended with status {status}; its own message is above"]
+        return underived(report, Path(scratch))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from prefsweep.records.audit import (
     Leakage,
     Lengths,
 )
-from prefsweep.records.base import FileHash
+from prefsweep.records.base import FileHash, hashed_files
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.drift import AnswerDrift, DriftRecord
 from prefsweep.records.measure import (
@@ -98,7 +98,9 @@ def build_study(directory: Path, shape: Shape | None = None) -> Path:
     prompts = _prompts(shape)
     plan.write(folder / "plan.json")
     write_jsonl(folder / "data" / "heldout.jsonl", (prompt.model_dump() for prompt in prompts))
-    _audit(shape).write(folder / "data" / "data.json")
+    audit = _audit(shape)
+    files = [*audit.files, *hashed_files(folder / "data")]
+    audit.model_copy(update={"files": files}).write(folder / "data" / "data.json")
     _traits(shape).write(folder / "data" / "traits.json")
     for run in plan.runs:
         method = plan.point_of(run.id).method

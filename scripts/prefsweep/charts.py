@@ -58,6 +58,8 @@ class Figure:
     """A short line under the title: unit, which way is better."""
     description: str
     spec: Spec
+    alone: str = ""
+    """The title where nothing around the figure says what it shows; empty: the title says it."""
 
 
 def short_names(points: Sequence[PointComparison]) -> dict[str, str]:
@@ -112,6 +114,7 @@ def tradeoff_figure(
         note=f"{title_of(metric)}, 95 % interval",
         description=f"{title_of(metric)} against {title}: {values}",
         spec=spec_of(_scatter(rows, title, comparison, colours), height=250),
+        alone=f"{title_of(metric)} against {title}",
     )
 
 

@@ -61,6 +61,7 @@ def _curves(
         description=f"{title_of(quantity)} while training, {len(curves)} {method} runs; last values: "
         + ", ".join(f"{curve['last']:.3g}" for curve in curves[:12]),
         spec=spec_of(_lines(quantity, colours[method], by_share), height=110, width=200, rows={_CURVES: curves}),
+        alone=f"{title_of(quantity)} while training with {method}",
     )
 
 

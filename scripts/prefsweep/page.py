@@ -11,15 +11,18 @@ from typing import Any
 from prefsweep import account, charts, curves, leaderboard, summary
 from prefsweep.alarms import alarms
 from prefsweep.answers import side_by_side
+from prefsweep.bibliography import load_references
 from prefsweep.changes_section import changes_section
 from prefsweep.charts import Figure
 from prefsweep.comparison import Comparison
 from prefsweep.data_charts import length_figure, rule_figure
 from prefsweep.data_section import data_section
+from prefsweep.figure_files import write_figures
 from prefsweep.files import write_text
 from prefsweep.judge_section import judge_section
 from prefsweep.lesson_charts import lesson_figures
 from prefsweep.lessons_section import lessons_section
+from prefsweep.methods_text import REFERENCES, methods_text
 from prefsweep.palette import method_colours
 from prefsweep.plan import BASE
 from prefsweep.point_table import point_rows
@@ -35,19 +38,29 @@ _BEHAVIOUR = ("emoji", "words", "repetition", "truncated", "same_language")
 
 
 def write_page(study: StudyResults, comparison: Comparison, path: Path, *, partial: bool = False) -> None:
-    """Write the page atomically. The same input gives the same bytes."""
-    write_text(path, render_page(study, comparison, partial=partial))
+    """Write the page atomically, and its figures beside it. The same input gives the same bytes."""
+    context = _context(study, comparison, partial=partial)
+    write_figures(context["panels"], path.parent / "figures")
+    write_text(path, _rendered(study, context))
 
 
 def render_page(study: StudyResults, comparison: Comparison, *, partial: bool = False) -> str:
     """The page's HTML, valid however little of the study has finished. `partial` says so at the top."""
+    return _rendered(study, _context(study, comparison, partial=partial))
+
+
+def _rendered(study: StudyResults, context: dict[str, Any]) -> str:
     scripts = {"board_script": source("board.js"), "bundle": bundle(), "script": source("report.js")}
+    colours = method_colours(point.method for point in study.plan.points)
+    return page("report.html", study.plan.study, colours, scripts, **context)
+
+
+def _context(study: StudyResults, comparison: Comparison, *, partial: bool) -> dict[str, Any]:
     rows = {str(row["point"]): row for row in point_rows(study, comparison)}
     colours = method_colours(point.method for point in study.plan.points)
     context = _content(study, comparison, rows, partial=partial)
     context["panels"] = _panels(study, comparison, rows, colours)
-    context["sections"] = _sections(context)
-    return page("report.html", study.plan.study, colours, scripts, **context)
+    return context | {"sections": _sections(context)}
 
 
 def _content(study: StudyResults, comparison: Comparison, rows: Mapping[str, Row], *, partial: bool) -> dict[str, Any]:
@@ -74,6 +87,7 @@ def _content(study: StudyResults, comparison: Comparison, rows: Mapping[str, Row
         "speed": speed_section(study),
         "data": data_section(study, comparison),
         "provenance": account.provenance(study, comparison),
+        "methods_text": methods_text(study, comparison, load_references(REFERENCES)),
     }
 
 

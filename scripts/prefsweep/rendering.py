@@ -20,7 +20,7 @@ from prefsweep.charts import Figure
 from prefsweep.palette import method_colours, method_shapes, on_dark
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
-_VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 _GLOBALS = "window.vegaEmbed=vegaEmbed;"
 _JOINERS = {"\u200c", "\u200d"}
 """Invisible, but part of emoji and of Persian and Indic spelling."""
@@ -44,15 +44,15 @@ def _visible(character: str) -> str:
     return f"⟨U+{ord(character):04X}⟩"
 
 
-def _inert(value: Any) -> Any:
+def inert(value: Any) -> Any:
     """Nested values with every text made visible and every non-finite number missing: strict JSON."""
     if isinstance(value, str):
         return visible(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {visible(str(name)): _inert(item) for name, item in value.items()}
-    return [_inert(item) for item in value] if isinstance(value, list | tuple) else value
+        return {visible(str(name)): inert(item) for name, item in value.items()}
+    return [inert(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _finalize(value: Any) -> Any:
@@ -108,15 +108,16 @@ def _marks(methods: Iterable[str]) -> dict[str, dict[str, str]]:
 
 
 def draw(figure: Figure) -> dict[str, Any]:
-    """A figure as a still picture and as a specification."""
-    spec = _inert(figure.spec)
+    """A figure as a still picture and as a specification, beside itself."""
+    spec = inert(figure.spec)
     still = {key: value for key, value in spec.items() if key != "$schema"}
     return {
+        "figure": figure,
         "id": figure.id,
         "title": figure.title,
         "note": figure.note,
         "description": figure.description,
-        "svg": Markup(vl_convert.vegalite_to_svg(still, vl_version=_VEGA_LITE)),
+        "svg": Markup(vl_convert.vegalite_to_svg(still, vl_version=VEGA_LITE)),
         "json": htmlsafe_json_dumps(spec, separators=(",", ":"), allow_nan=False),
     }
 
@@ -124,7 +125,7 @@ def draw(figure: Figure) -> dict[str, Any]:
 @cache
 def bundle() -> str:
     """Vega, Vega-Lite and Vega-Embed (with the interpreter that needs no eval) in a scope of their own."""
-    bundle = str(vl_convert.javascript_bundle(_GLOBALS, vl_version=_VEGA_LITE))
+    bundle = str(vl_convert.javascript_bundle(_GLOBALS, vl_version=VEGA_LITE))
     return _in_script(f"(()=>{{{bundle}}})();")
 
 

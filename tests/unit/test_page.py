@@ -150,7 +150,7 @@ def test_nothing_is_loaded_and_only_its_own_scripts_may_run(full_page: str) -> N
         for name in ("src", "srcset", "action", "data", "xlink:href"):
             assert name not in attributes
         target = attributes.get("href")
-        assert target is None or re.fullmatch(r"#[\w-]+|data:,|[a-z]+\.(csv|jsonl)", target)
+        assert target is None or re.fullmatch(r"#[\w-]+|data:,|[a-z]+\.(csv|jsonl|md|tex|bib)|figures/", target)
 
 
 def test_the_bundle_needs_no_eval(full_page: str) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from prefsweep.provenance import artefacts
+from prefsweep.attestation import artefacts
 from prefsweep.tracking import tracking_environment
 
 FOLDER = Path("/run/tracking")

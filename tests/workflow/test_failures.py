@@ -78,7 +78,8 @@ def test_verify_finds_a_changed_byte(project: Project) -> None:
     outcome = project.snakemake("verify")
     assert outcome.returncode != 0
     assert "was changed after the report" in outcome.stdout
-    assert "does not follow from the records" in outcome.stdout
+    assert "scores.json: prompts.0.metrics.emoji: " in outcome.stdout
+    assert "report/runs.csv: row " in outcome.stdout
 
 
 def test_tidy_keeps_all_but_merged_weights(project: Project) -> None:

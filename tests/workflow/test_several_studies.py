@@ -98,7 +98,7 @@ def test_verify_looks_at_all_of_them_and_at_the_overview(pairs: Project) -> None
     assert outcome.returncode != 0
     assert found != kept, "verify mended what it was to report"
     assert pairs.snakemake("verify").returncode == 0, "verify removed what attests to the study"
-    assert "overview.csv: does not follow" in outcome.stdout
+    assert "overview.csv: row 3 (first), column method: 'cpo', from the records 'dpo'" in outcome.stdout
 
 
 def test_a_run_that_fails_costs_no_other_study_and_every_report_is_made(pairs: Project, tmp_path: Path) -> None:

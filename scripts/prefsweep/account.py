@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from prefsweep.alarms import Alarm
-from prefsweep.answers import cut
+from prefsweep.answer_card import cut
 from prefsweep.comparison import Comparison
 from prefsweep.plan import BASE, Point
 from prefsweep.results import RunResults, StudyResults

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from prefsweep.answer_card import JUDGE_SIGNS, SIGNS, answer_card, cut, language_tag
 from prefsweep.comparison import Comparison, PointComparison
+from prefsweep.differences import Reference
 from prefsweep.leaderboard import ranked
 from prefsweep.plan import BASE
 from prefsweep.records.data import HeldOutPrompt
+from prefsweep.records.judge import JudgedPair
 from prefsweep.records.measure import Generation
 from prefsweep.results import RunResults, StudyResults
+from prefsweep.wording import count
 
-LONGEST_ANSWER = 4_000
-"""Characters of an answer that the page shows; `samples.jsonl` beside it has all of them."""
 MOST_ARMS = 24
 MOST_BYTES = 1_200_000
 """Of prompts and answers together."""
-REPEATS_FROM = 0.2
-"""Share of repeated 4-grams from which an answer is marked."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Arm:
     """Shown before the reader chooses: the base and the best point of each method."""
     answers: dict[str, Generation]
     metrics: dict[str, dict[str, float]]
+    verdicts: dict[str, JudgedPair]
 
 
 def side_by_side(study: StudyResults, comparison: Comparison) -> dict[str, Any]:
@@ -44,22 +45,15 @@ def side_by_side(study: StudyResults, comparison: Comparison) -> dict[str, Any]:
         if room < 0:
             break
         if view["answers"]:
-            shown.append((prompt.part, view))
+            shown.append((prompt.part, view | {"number": len(shown) + 1}))
     return {
         "arms": [{"method": a.point.method, "label": _label(a, comparison), "shown": a.shown} for a in arms],
         "prompts": len(shown),
         "groups": _groups(shown),
+        "signs": SIGNS | (JUDGE_SIGNS if study.plan.judge else {}),
+        "compared": any(arm.point.method == BASE for arm in arms) and len(arms) > 1,
         "note": _note(study, arms, len(shown)),
     }
-
-
-def cut(text: str) -> tuple[str, str]:
-    """A text at most `LONGEST_ANSWER` long, and a sentence about what is missing (empty when nothing is)."""
-    if len(text) <= LONGEST_ANSWER + 1:
-        return text, ""
-    return text[:LONGEST_ANSWER] + "…", (
-        f"The first {LONGEST_ANSWER:,} of {len(text):,} characters; samples.jsonl has all of them."
-    )
 
 
 def _arms(study: StudyResults, comparison: Comparison) -> Iterator[Arm]:
@@ -74,6 +68,7 @@ def _arms(study: StudyResults, comparison: Comparison) -> Iterator[Arm]:
                 shown=point.method == BASE or point.best_of_method,
                 answers={generation.prompt: generation for generation in run.generations()},
                 metrics=run.prompt_scores,
+                verdicts={pair.prompt: pair for pair in run.judged.pairs},
             )
 
 
@@ -83,47 +78,28 @@ def _label(arm: Arm, comparison: Comparison) -> str:
 
 
 def _prompt(prompt: HeldOutPrompt, arms: list[Arm]) -> dict[str, Any]:
+    answered = [(index, arm) for index, arm in enumerate(arms) if prompt.id in arm.answers]
+    bases = [arm.answers[prompt.id].answer for _, arm in answered if arm.point.method == BASE]
+    base = Reference(cut(bases[0])[0]) if bases else None
     return {
         "id": prompt.id,
         "messages": [{"role": turn["role"], "content": cut(turn["content"])[0]} for turn in prompt.messages],
+        "language": language_tag(prompt.messages[-1]["content"]),
         "chosen": prompt.chosen and cut(prompt.chosen)[0],
         "rejected": prompt.rejected and cut(prompt.rejected)[0],
-        "answers": [
-            _answer(index, arm, arm.answers[prompt.id]) for index, arm in enumerate(arms) if prompt.id in arm.answers
-        ],
+        "answers": [_answer(index, arm, prompt.id, base) for index, arm in answered],
     }
 
 
-def _answer(index: int, arm: Arm, generation: Generation) -> dict[str, Any]:
-    text, note = cut(generation.answer)
-    return {
-        "arm": index,
-        "method": arm.point.method,
-        "label": arm.point.label,
-        "text": text,
-        "cut": note,
-        "chips": _chips(generation, arm.metrics.get(generation.prompt, {})),
-    }
-
-
-def _chips(generation: Generation, metrics: dict[str, float]) -> list[dict[str, Any]]:
-    chips = [
-        {"text": f"{metrics[name]:.0f} {unit}", "alarm": False}
-        for name, unit in (("emoji", "emoji"), ("words", "words"))
-        if name in metrics
-    ]
-    repetition = metrics.get("repetition", 0.0)
-    if repetition > 0:
-        chips.append({"text": f"{repetition:.0%} repeated", "alarm": repetition >= REPEATS_FROM})
-    if generation.finish_reason == "length":
-        chips.append({"text": "cut off at the token limit", "alarm": True})
-    if not generation.answer.strip():
-        chips.append({"text": "empty", "alarm": True})
-    return chips
+def _answer(index: int, arm: Arm, prompt: str, base: Reference | None) -> dict[str, Any]:
+    compared = None if arm.point.method == BASE else base
+    card = answer_card(arm.answers[prompt], arm.metrics.get(prompt, {}), arm.verdicts.get(prompt), compared)
+    return {"arm": index, "method": arm.point.method, "label": arm.point.label, **card}
 
 
 def _size(view: dict[str, Any]) -> int:
-    texts = [turn["content"] for turn in view["messages"]] + [answer["text"] for answer in view["answers"]]
+    texts = [turn["content"] for turn in view["messages"]]
+    texts += [text for answer in view["answers"] for _, text in answer["segments"]]
     texts += [text for text in (view["chosen"], view["rejected"]) if text]
     return sum(len(text.encode("utf-8", "replace")) for text in texts)
 
@@ -133,7 +109,7 @@ def _groups(shown: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
     heldout = [view for part, view in shown if part == "heldout"]
     groups = [
         {"title": "the study's own prompts", "folded": False, "prompts": showcase},
-        {"title": f"{len(heldout)} held-out prompts", "folded": bool(showcase), "prompts": heldout},
+        {"title": count(len(heldout), "held-out prompt"), "folded": bool(showcase), "prompts": heldout},
     ]
     return [group for group in groups if group["prompts"]]
 
@@ -145,5 +121,5 @@ def _note(study: StudyResults, arms: list[Arm], prompts: int) -> str:
     left = len(study.prompts) - prompts
     points = len({run.run.point for run in study.runs if run.answers}) - len(arms)
     if left or points:
-        note += f" Left out for size: {left} prompts and {points} points; samples.jsonl has every answer."
+        note += f" Left out for size: {count(left, 'prompt')} and {count(points, 'point')}."
     return note

@@ -50,7 +50,12 @@ def render_page(study: StudyResults, comparison: Comparison, *, partial: bool = 
 
 
 def _rendered(study: StudyResults, context: dict[str, Any]) -> str:
-    scripts = {"board_script": source("board.js"), "bundle": bundle(), "script": source("report.js")}
+    scripts = {
+        "board_script": source("board.js"),
+        "bundle": bundle(),
+        "script": source("report.js"),
+        "answers_script": source("answers.js"),
+    }
     colours = method_colours(point.method for point in study.plan.points)
     return page("report.html", study.plan.study, colours, scripts, **context)
 

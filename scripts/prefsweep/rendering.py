@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from prefsweep.answers import cut
+from prefsweep.answer_card import cut
 from prefsweep.charts import Figure
 from prefsweep.palette import method_colours, method_shapes, on_dark
 

@@ -5,6 +5,7 @@ import regex
 
 _WORD = regex.compile(r"\p{Han}|[\p{L}\p{N}--\p{Han}][\p{L}\p{M}\p{N}'’\-_--\p{Han}]*", regex.VERSION1)
 _TOKEN = regex.compile(rf"{_WORD.pattern}|\p{{Extended_Pictographic}}|\p{{Regional_Indicator}}", regex.VERSION1)
+_PIECE = regex.compile(rf"(?:{_WORD.pattern}|\X)\s*", regex.VERSION1)
 _TEXT_SYMBOLS = frozenset("©®™")
 
 
@@ -16,6 +17,11 @@ def emoji_count(text: str) -> int:
 def words(text: str) -> list[str]:
     """Lower-case words; every Han character is a word of its own, punctuation and emoji are none."""
     return [match.lower() for match in _WORD.findall(text)]
+
+
+def pieces(text: str) -> list[str]:
+    """The whole text in order: each word, or else each character as readers see it, and the white space behind it."""
+    return _PIECE.findall(text)
 
 
 def repetition(text: str, n: int = 4) -> float:

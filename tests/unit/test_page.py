@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from compare import compared
-from prefsweep.answers import LONGEST_ANSWER
+from prefsweep.answer_card import LONGEST_ANSWER
 from prefsweep.page import render_page
 from prefsweep.rendering import visible
 from prefsweep.results import read_study
@@ -99,10 +99,11 @@ class Document(HTMLParser):
     def skeleton(self) -> list[tuple[str, tuple[str, ...]]]:
         """Elements and the names of their attributes: what hostile text must not change.
 
-        Of a chart only the outermost element counts: how many axis labels fit depends on their length. Spans
-        are left out: an answer's chips depend on its text.
+        Of a chart only the outermost element counts: how many axis labels fit depends on their length. Spans, ins
+        and del are left out: an answer's chips and what is marked in it depend on its text.
         """
-        return [(tag, tuple(attributes)) for tag, attributes in self.elements if tag != "span"]
+        texts = ("span", "ins", "del")
+        return [(tag, tuple(attributes)) for tag, attributes in self.elements if tag not in texts]
 
     def with_tag(self, name: str) -> Iterator[dict[str, str | None]]:
         return (attributes for tag, attributes in self.elements if tag == name)
@@ -199,6 +200,7 @@ def test_hostile_text_changes_no_element(tmp_path: Path) -> None:
         document = Document(page)
         assert document.skeleton() == expected, hostile
         assert all(set(attributes) <= {"class", "aria-hidden"} for attributes in document.with_tag("span"))
+        assert not any(attributes for tag in ("ins", "del") for attributes in document.with_tag(tag))
         assert {tag for tag, _ in document.drawn} <= {"g", "path", "line", "rect", "text"}
         for _, attributes in document.elements + document.drawn:
             assert not any(name.startswith("on") for name in attributes)

@@ -27,17 +27,4 @@
   }, { rootMargin: "400px" });
   document.querySelectorAll(".chart").forEach((chart) => seen.observe(chart));
 
-  // Which arms' answers are shown.
-  const arms = document.querySelector("[data-arms]");
-  if (arms) {
-    const boxes = [...arms.querySelectorAll("input")];
-    const show = () => {
-      const shown = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
-      document.querySelectorAll("[data-arm]").forEach((card) => { card.hidden = !shown.has(card.dataset.arm); });
-    };
-    boxes.forEach((box) => { box.checked = "initial" in box.dataset; });
-    arms.addEventListener("change", show);
-    arms.classList.add("ready");
-    show();
-  }
 })();

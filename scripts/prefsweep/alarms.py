@@ -50,6 +50,8 @@ class Alarm(Record):
     """None where it is about all seeds of the point together."""
     sentence: str
     """What was found, with its numbers."""
+    column: str | None = None
+    """Of the training's history, where its course gave rise to it."""
 
 
 def alarms(study: StudyResults, comparison: Comparison) -> list[Alarm]:
@@ -66,12 +68,14 @@ def alarms(study: StudyResults, comparison: Comparison) -> list[Alarm]:
 def training_alarms(run: RunResults) -> list[Alarm]:
     """What one run's training gives away by its own course, and its merge; nothing for a run that was not trained."""
     found = [
-        ("KL stuck at zero", _stuck(run)),
-        ("chosen answers became less likely", _fall(run)),
-        ("the merge rounded the adapter away", _rounded(run)),
+        ("KL stuck at zero", "kl", _stuck(run)),
+        ("chosen answers became less likely", "chosen_reward", _fall(run)),
+        ("the merge rounded the adapter away", None, _rounded(run)),
     ]
     return [
-        Alarm(name=name, point=run.point.id, run=run.run.id, sentence=sentence) for name, sentence in found if sentence
+        Alarm(name=name, point=run.point.id, run=run.run.id, column=column, sentence=sentence)
+        for name, column, sentence in found
+        if sentence
     ]
 
 

@@ -1,102 +1,169 @@
-"""Training as the engines logged it, drawn as small panels: one per quantity and method, one line per run."""
+"""Training as the engines logged it: each run's course over its own share of training, and many runs' spread."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
+import numpy as np
 
-from prefsweep.charts import Figure, spec_of, value_format
-from prefsweep.comparison import Comparison
-from prefsweep.leaderboard import ranked, title_of
-from prefsweep.records.train import TrainRecord
-from prefsweep.results import RunResults, StudyResults
+from prefsweep.results import RunResults
+from prefsweep.statistics import Array
 
-_CURVES = "curves"
-MOST_CURVES = 40
-"""Of one panel: more lines hide one another. First seeds come before others, and then the best points."""
-_MOST_VALUES = 3000
-"""Of one panel, over all its lines."""
+REACH = 20
+"""A line's value is the mean over a 20th of the run to either side: batches differ, and that is not the course."""
+
+MOST_LINES = 24
+"""Runs of one panel. More lines hide one another: then their spread is drawn, and single runs that matter."""
+
+MOST_SINGLED_OUT = 8
+
+FEWEST_VALUES, MOST_VALUES = 25, 60
+"""Of one line."""
+
+BAND = (0.1, 0.5, 0.9)
+"""Quantiles over runs: the band's ends and the line in it."""
+
+Row = dict[str, Any]
 
 
-def training_figures(
-    study: StudyResults, comparison: Comparison, colours: dict[str, str]
-) -> dict[str, dict[str, Figure | None]]:
-    """Loss, rewards and reward accuracy: per quantity a panel per method, in it a line per run.
+@dataclass(frozen=True)
+class Quantity:
+    """What is drawn in one row of panels: a column of the training's history, or two of one scale."""
 
-    Losses and rewards follow each method's own definition: each panel has its own axis; accuracies share one.
-    None where a method does not define the quantity. Runs with different numbers of steps are drawn over the
-    share of training instead of the step.
+    title: str
+    columns: tuple[str, ...]
+    """The first is drawn solid, the second dashed."""
+    from_zero: bool = True
+    share: bool = False
+
+
+QUANTITIES = (
+    Quantity("loss", ("loss",), from_zero=False),
+    Quantity("reward margin", ("reward_margin",)),
+    Quantity("reward accuracy", ("reward_accuracy",), share=True),
+    Quantity("rewards: chosen answers solid, rejected ones dashed", ("chosen_reward", "rejected_reward")),
+    Quantity(
+        "log-probabilities: chosen answers solid, rejected ones dashed",
+        ("chosen_log_prob", "rejected_log_prob"),
+        from_zero=False,
+    ),
+    Quantity("estimated KL divergence from the base", ("kl",)),
+)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One method's runs in one quantity. Rows hold whole lines: lists of the same length under `x` and others."""
+
+    lines: list[Row]
+    """`run`, `column`, `x` (share of training), `y`, `last`, `main` (drawn strongly), `alarm` (empty without one)."""
+    steps: list[Row]
+    """Of strong lines, the single steps: `run`, `column`, `x`, `y`."""
+    spread: list[Row]
+    """Over all runs, where not every run is drawn: `column`, `x`, `low`, `middle`, `high`."""
+    runs: int
+    """With a line or only in the spread."""
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """One column of one run's history, without steps whose value is missing or no number."""
+
+    run: RunResults
+    column: str
+    shares: Array
+    """Of the run's optimiser steps, at each value."""
+    values: Array
+    alarm: str
+    """Names of the alarms that it gave rise to; mostly none."""
+
+    @property
+    def name(self) -> str:
+        """How a reader tells its run from others."""
+        return f"{self.run.point.label} · seed {self.run.run.seed}"
+
+
+def panel(
+    runs: Sequence[RunResults], quantity: Quantity, best: str | None, alarms: Mapping[tuple[str, str], str], most: int
+) -> Panel | None:
+    """A method's panel, lines of at most `most` values; None where no run has logged the quantity.
+
+    `best` is the point whose runs are drawn strongly; without one, all are. `alarms`: run and column → names.
     """
-    trained = [run for run in study.runs if run.train and run.train.history]
-    by_share = len({run.train.steps for run in trained if run.train}) > 1
-    place = {point.point: rank for rank, point in enumerate(ranked(comparison))}
-    trained.sort(key=lambda run: (study.plan.seeds.index(run.run.seed), place[run.point.id]))
-    methods = list(dict.fromkeys(point.method for point in study.plan.points))
-    quantities = {
-        "loss": "loss",
-        "reward margin": "reward_margin",
-        "reward of the chosen answers": "chosen_reward",
-        "reward accuracy": "reward_accuracy",
-    }
-    by_method = {name: runs for name in methods if (runs := [run for run in trained if run.point.method == name])}
-    figures = {
-        title: {name: _curves(name, quantity, runs, colours, by_share) for name, runs in by_method.items()}
-        for title, quantity in quantities.items()
-    }
-    return {title: panels for title, panels in figures.items() if any(panels.values())}
-
-
-def _curves(
-    method: str, quantity: str, runs: Sequence[RunResults], colours: dict[str, str], by_share: bool
-) -> Figure | None:
-    drawn = runs[:MOST_CURVES]
-    most = min(150, _MOST_VALUES // len(drawn))
-    curves = [curve for run in drawn if run.train and (curve := _curve(run, run.train, quantity, by_share, most))]
-    if not curves:
+    courses = [course for run in runs for column in quantity.columns for course in _course(run, column, alarms)]
+    logged = list(dict.fromkeys(course.run.run.id for course in courses))
+    if not courses:
         return None
-    return Figure(
-        id=f"training-{quantity.replace('_', '-')}-{method}",
-        title=method,
-        note=f"{len(drawn)} of {len(runs)} runs: first seeds, best points" if len(drawn) < len(runs) else "",
-        description=f"{title_of(quantity)} while training, {len(curves)} {method} runs; last values: "
-        + ", ".join(f"{curve['last']:.3g}" for curve in curves[:12]),
-        spec=spec_of(_lines(quantity, colours[method], by_share), height=110, width=200, rows={_CURVES: curves}),
-        alone=f"{title_of(quantity)} while training with {method}",
+    bests = dict.fromkeys(course.run.run.id for course in courses if best in (None, course.run.point.id))
+    strong = [*bests, *dict.fromkeys(course.run.run.id for course in courses if course.alarm)]
+    shown = logged if len(logged) <= MOST_LINES else strong[:MOST_SINGLED_OUT]
+    drawn = [course for course in courses if course.run.run.id in shown]
+    return Panel(
+        lines=[_line(course, most, strong=course.run.run.id in strong) for course in drawn],
+        steps=[
+            _row(course, course.values, most)
+            for course in drawn
+            if course.run.run.id in strong and len(course.values) >= REACH
+        ],
+        spread=_spread(courses, quantity, most) if len(shown) < len(logged) else [],
+        runs=len(logged),
     )
 
 
-def _lines(quantity: str, colour: str, by_share: bool) -> Any:
-    hover = alt.selection_point(name="hover", on="pointerover", clear="pointerout", fields=["run"], empty=False)
-    accuracy = quantity == "reward_accuracy"
-    y_scale = alt.Scale(domain=[0, 1]) if accuracy else alt.Scale(zero=False)
-    y_axis = alt.Axis(title=None, tickCount=3, **value_format("share" if accuracy else ""))
-    x_axis = alt.Axis(grid=False, tickCount=3, format=".0%" if by_share else "d")
-    curves = alt.Chart(alt.NamedData(_CURVES)).transform_flatten(["x", "y"])
-    lines = curves.encode(
-        x=alt.X("x:Q").title("share of training" if by_share else "step").axis(x_axis),
-        y=alt.Y("y:Q").scale(y_scale).axis(y_axis),
-        detail="run:N",
-    )
-    drawn = lines.mark_line(interpolate="linear", color=colour).encode(
-        strokeWidth=alt.when(hover).then(alt.value(3)).otherwise(alt.value(1.4)),
-        opacity=alt.when(hover).then(alt.value(1)).otherwise(alt.value(0.75)),
-    )
-    target = lines.mark_line(strokeWidth=12, opacity=0.001).encode(
-        tooltip=[alt.Tooltip("run:N"), alt.Tooltip("last:Q", title="last value", format=".4~g")]
-    )
-    return alt.layer(drawn, target.add_params(hover))
+def smoothed(values: Array) -> Array:
+    """Running mean over a `REACH`th of the run to either side, near the ends over what there is of it."""
+    place, reach = np.arange(len(values)), len(values) // REACH
+    low, high = np.maximum(place - reach, 0), np.minimum(place + reach + 1, len(values))
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    means: Array = (sums[high] - sums[low]) / (high - low)
+    return means
 
 
-def _curve(run: RunResults, train: TrainRecord, quantity: str, by_share: bool, most: int) -> dict[str, Any] | None:
-    """A run's line; None where its method does not define the quantity."""
-    values = [(step.step, value) for step in train.history if (value := getattr(step, quantity)) is not None]
-    if not values:
-        return None
-    stride = -(-len(values) // most)
-    kept = values[::stride] + (values[-1:] if (len(values) - 1) % stride else [])
+def _course(run: RunResults, column: str, alarms: Mapping[tuple[str, str], str]) -> Iterator[Course]:
+    """One, or none where the run has not logged the column."""
+    history = run.train.history if run.train else []
+    found = [(step.step, value) for step in history if (value := getattr(step, column)) is not None]
+    steps, values = np.array(found, dtype=float).reshape(-1, 2).T
+    finite = np.isfinite(values)
+    if run.train and finite.any():
+        alarm = alarms.get((run.run.id, column), "")
+        yield Course(run, column, steps[finite] / run.train.steps, values[finite], alarm)
+
+
+def _line(course: Course, most: int, *, strong: bool) -> Row:
+    row = _row(course, smoothed(course.values), most)
+    return row | {"last": row["y"][-1], "main": strong, "alarm": course.alarm}
+
+
+def _row(course: Course, values: Array, most: int) -> Row:
+    kept = _kept(len(values), most)
     return {
-        "run": f"{run.point.label} · seed {run.run.seed}",
-        "x": [round(step / train.steps, 4) if by_share else step for step, _ in kept],
-        "y": [float(f"{value:.5g}") for _, value in kept],
-        "last": float(f"{values[-1][1]:.5g}"),
+        "run": course.name,
+        "column": course.column,
+        "x": [round(share, 4) for share in course.shares[kept].tolist()],
+        "y": _short(values[kept]),
     }
+
+
+def _spread(courses: Sequence[Course], quantity: Quantity, most: int) -> list[Row]:
+    """Quantiles over runs on one grid of shares, from where the last run begins to be logged."""
+    rows = []
+    for column in quantity.columns:
+        own = [course for course in courses if course.column == column]
+        if own:
+            grid = np.linspace(max(course.shares[0] for course in own), 1, most)
+            values = [np.interp(grid, course.shares, smoothed(course.values)) for course in own]
+            low, middle, high = map(_short, np.quantile(values, BAND, axis=0))
+            x = [round(share, 4) for share in grid.tolist()]
+            rows.append({"column": column, "x": x, "low": low, "middle": middle, "high": high})
+    return rows
+
+
+def _kept(length: int, most: int) -> list[int]:
+    """At most so many places of a list, evenly, with the first and the last."""
+    places = np.linspace(0, length - 1, min(length, most))
+    return [round(place) for place in places.tolist()]
+
+
+def _short(values: Array) -> list[float]:
+    return [float(f"{value:.4g}") for value in values.tolist()]

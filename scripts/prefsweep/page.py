@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from prefsweep import account, charts, curves, leaderboard, summary
+from prefsweep import account, charts, leaderboard, summary
 from prefsweep.alarms import alarms
 from prefsweep.answers import side_by_side
 from prefsweep.bibliography import load_references
@@ -26,12 +26,13 @@ from prefsweep.methods_text import REFERENCES, methods_text
 from prefsweep.palette import method_colours
 from prefsweep.plan import BASE
 from prefsweep.point_table import point_rows
-from prefsweep.rendering import bundle, draw, drawn, page, source
+from prefsweep.rendering import bundle, drawn, page, source
 from prefsweep.results import StudyResults
 from prefsweep.screening_section import screening_figure, screening_section
 from prefsweep.speed_section import speed_section
 from prefsweep.table import Row
 from prefsweep.tax_section import tax_section
+from prefsweep.training_section import training_section
 
 _QUALITY = ("preference_accuracy_normalised", "chosen_nats_per_character")
 _BEHAVIOUR = ("emoji", "words", "repetition", "truncated", "same_language")
@@ -103,7 +104,6 @@ def _panels(
     primary = comparison.primary_metric
     quality = [name for name in dict.fromkeys((primary, *_QUALITY)) if name in catalogue]
     behaviour = [name for name in _BEHAVIOUR if name in catalogue and name not in quality]
-    training = curves.training_figures(study, comparison, colours)
     screened = screening_figure(study, comparison, colours)
     return {
         "screening": drawn([screened] if screened else []),
@@ -114,10 +114,7 @@ def _panels(
         ),
         "lessons": drawn(lesson_figures(comparison, colours)),
         "data": drawn(_data_figures(study, comparison, colours)),
-        "training": [
-            (quantity, [(method, figure and draw(figure)) for method, figure in figures.items()])
-            for quantity, figures in training.items()
-        ],
+        "training": training_section(study, comparison, colours),
     }
 
 
@@ -156,7 +153,7 @@ def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
         ("behaviour", "Behaviour"): panels["behaviour"],
         ("tax", "Alignment tax"): context["tax"]["rows"],
         ("changes", "Changes"): context["changes"]["lead"],
-        ("training", "Training"): panels["training"],
+        ("training", "Training"): panels["training"]["quantities"],
         ("alarms", "Alarms"): context["alarms"],
         ("judge", "Judge"): context["judge"]["lead"],
         ("answers", "Answers"): context["answers"]["prompts"],

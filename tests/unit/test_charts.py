@@ -8,8 +8,6 @@ import pytest
 from compare import compared
 from prefsweep.charts import MOST_POINTS_DRAWN, metric_figure, tradeoff_figure
 from prefsweep.comparison import Comparison
-from prefsweep.curves import MOST_CURVES, training_figures
-from prefsweep.leaderboard import ranked
 from prefsweep.methods import load_methods
 from prefsweep.metrics import METRICS
 from prefsweep.palette import method_colours, method_shapes, on_dark
@@ -96,38 +94,12 @@ def test_tradeoffs_leave_out_points_without_a_cost(comparison: Comparison) -> No
     assert figure.description.count(" at ") == 2
 
 
-def test_curves_name_their_run_and_are_thinned(study: StudyResults, comparison: Comparison) -> None:
-    figures = training_figures(study, comparison, COLOURS)
-    assert list(figures) == ["loss", "reward margin", "reward of the chosen answers", "reward accuracy"]
-    assert figures["reward accuracy"]["kto"] is None
-    loss = figures["loss"]["dpo"]
-    assert loss is not None
-    curves = loss.spec["datasets"]["curves"]
-    assert [curve["run"][-6:] for curve in curves] == ["seed 0", "seed 1"]
-    assert all(50 < len(curve["x"]) == len(curve["y"]) <= 151 and curve["x"][-1] == 200 for curve in curves)
-    assert loss.note == ""
-
-
-def test_of_many_curves_first_seeds_and_best_points_are_drawn(tmp_path: Path) -> None:
-    points = MOST_CURVES - 5
-    study = read_study(
-        build_study(tmp_path, Shape(methods=("dpo",), seeds=(3, 7), variants=points, heldout=4, steps=4))
-    )
-    comparison = compared(study)
-    figure = training_figures(study, comparison, COLOURS)["loss"]["dpo"]
-    assert figure is not None
-    assert figure.note == f"{MOST_CURVES} of {2 * points} runs: first seeds, best points"
-    drawn = [curve["run"].rpartition(" · ") for curve in figure.spec["datasets"]["curves"]]
-    best = [point.label for point in ranked(comparison) if point.method != BASE]
-    assert [(label, seed) for label, _, seed in drawn] == [
-        *((label, "seed 3") for label in best), *((label, "seed 7") for label in best[:5])
-    ]  # fmt: skip
-
-
-def test_specifications_repeat_exactly(study: StudyResults, comparison: Comparison) -> None:
+def test_specifications_repeat_exactly(comparison: Comparison) -> None:
     def specs() -> str:
-        training = training_figures(study, comparison, COLOURS)["loss"]["dpo"]
         metric = metric_figure(comparison, METRICS["emoji"], COLOURS, dots=True)
-        return json.dumps([training and training.spec, metric.spec])
+        cost = tradeoff_figure(comparison, "words", dict.fromkeys(names, 1.0), "words per answer", COLOURS)
+        return json.dumps([metric.spec, cost.spec])
+
+    names = [point.point for point in comparison.points]
 
     assert specs() == specs()

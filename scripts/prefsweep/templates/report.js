@@ -26,5 +26,4 @@
     }
   }, { rootMargin: "400px" });
   document.querySelectorAll(".chart").forEach((chart) => seen.observe(chart));
-
 })();

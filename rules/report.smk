@@ -31,6 +31,7 @@ rule compare:
         drifts=drifts,
         decisions=decisions_of,
         traits="results/{study}/data/traits.json",
+    # figures/ is made, too; Snakemake would leave a file of its own in a folder that it knows.
     output:
         page="results/{study}/report/index.html",
         runs="results/{study}/report/runs.csv",
@@ -39,7 +40,6 @@ rule compare:
         typeset="results/{study}/report/comparison.tex",
         methods="results/{study}/report/methods.md",
         references="results/{study}/report/references.bib",
-        figures=directory("results/{study}/report/figures"),
         tasks="results/{study}/report/tasks.csv",
         hyperparameters="results/{study}/report/hyperparameters.csv",
         tries="results/{study}/report/tries.csv",

@@ -129,7 +129,7 @@ def preflight(rule_names):
         if DEVICE == "cuda":
             check_cuda(SHARED.plan.most_gpus)
         check_shared_memory(DEVICE)
-    if "judge" in rule_names:
+    if rule_names & {"judge", "judge_rivals"}:
         judge_key(SHARED.plan.judge.settings)
     for name, study in STUDIES.items():
         study.plan.write(PLACES.results / name / "plan.json")

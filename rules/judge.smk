@@ -1,6 +1,7 @@
-# Purpose: whose answers are better, the run's or the base's, in the eyes of the study's judge; only where it has one.
-# In:      generations.jsonl of the run and of the base's run
-# Out:     judged.jsonl, a verdict per prompt; judge.json, who judged and what it took
+# Purpose: whose answers are better, in the eyes of the study's judge, where it has one: a run's or the base's, and, where the
+#          study asks for it, which method's.
+# In:      generations.jsonl of the run and of the base's run; of all runs, with their scores
+# Out:     judged.jsonl, a verdict per prompt; judge.json, who judged and what it took; the same in rivals/
 
 
 rule judge:
@@ -32,6 +33,39 @@ rule judge:
         " --run {wildcards.trained:q}/seed-{wildcards.seed}"
         " --opponent {params.opponent:q}"
         " --data {params.data:q}"
+        " --template {input.template:q}"
+        " --replies {PLACES.replies:q}"
+        " --output {params.directory:q}"
+        " 2>{log:q}"
+
+
+rule judge_rivals:
+    """Which points are the best, the scores say when all are there. They meet seed by seed, on the test prompts."""
+    input:
+        code=code("judge_rivals.py"),
+        lock=lock("workflow"),
+        template=judge_template,
+        heldout="results/{study}/data/heldout.jsonl",
+        generations=answers,
+        scores=scores,
+        judged=judgements,
+        decisions=decisions_of,
+    output:
+        verdicts="results/{study}/rivals/judged.jsonl",
+        record="results/{study}/rivals/judge.json",
+    log:
+        "results/{study}/rivals/logs/judge.log",
+    localrule: True
+    params:
+        asked=planned("plan.judge.asked"),
+        rivals=planned("plan.judge.settings.rivals"),
+        metric=planned("plan.primary_metric"),
+        directory=subpath(output.record, parent=True),
+    message:
+        "judge the best points of {wildcards.study} against each other"
+    shell:
+        "{sys.executable:q} {input.code[0]:q}"
+        " --study-directory results/{wildcards.study:q}"
         " --template {input.template:q}"
         " --replies {PLACES.replies:q}"
         " --output {params.directory:q}"

@@ -89,6 +89,21 @@ def of_trained_runs(study, name):
     return [f"results/{study}/runs/{run}/{name}" for run in runs]
 
 
+def answers(wildcards):
+    """Those of every run of a study."""
+    runs = STUDIES[wildcards.study].plan.runs
+    return [
+        f"results/{wildcards.study}/runs/{run.id}/generations.jsonl" for run in runs
+    ]
+
+
+def rivals(wildcards):
+    """What the judge said of the methods' best points, where it is asked."""
+    judge = STUDIES[wildcards.study].plan.judge
+    asked = judge is not None and judge.settings.rivals != "none"
+    return [f"results/{wildcards.study}/rivals/judge.json"] if asked else []
+
+
 def opponent(wildcards):
     """The base's run that a run is compared with."""
     run = f"{wildcards.trained}/seed-{wildcards.seed}"

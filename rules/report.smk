@@ -1,6 +1,6 @@
 # Purpose: what is better, by how much, and how sure it is.
 # In:      every run's records
-# Out:     report/{index.html,{runs,comparison,tasks,hyperparameters,tries}.csv,samples.jsonl,comparison.{md,tex},methods.md,
+# Out:     report/{index.html,{runs,comparison,tasks,hyperparameters,tries,rivals}.csv,samples.jsonl,comparison.{md,tex},methods.md,
 #          references.bib,figures/}; provenance.json, ro-crate-metadata.json
 
 TEMPLATES = sorted(
@@ -29,6 +29,7 @@ rule compare:
         scores=scores,
         judged=judgements,
         drifts=drifts,
+        rivals=rivals,
         decisions=decisions_of,
         traits="results/{study}/data/traits.json",
     # figures/ is made, too; Snakemake would leave a file of its own in a folder that it knows.
@@ -43,6 +44,7 @@ rule compare:
         tasks="results/{study}/report/tasks.csv",
         hyperparameters="results/{study}/report/hyperparameters.csv",
         tries="results/{study}/report/tries.csv",
+        rivals="results/{study}/report/rivals.csv",
         samples="results/{study}/report/samples.jsonl",
     log:
         "results/{study}/logs/compare.log",

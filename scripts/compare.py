@@ -7,10 +7,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from prefsweep.comparison import Comparison, compare
+from prefsweep.comparison import compared
 from prefsweep.page import write_page
 from prefsweep.report_tables import write_tables
-from prefsweep.results import StudyResults, read_study
+from prefsweep.results import read_study
 
 
 def main() -> None:
@@ -25,18 +25,6 @@ def main() -> None:
     comparison = compared(study)
     write_tables(study, comparison, options.output)
     write_page(study, comparison, options.output / "index.html", partial=options.partial)
-
-
-def compared(study: StudyResults) -> Comparison:
-    """The comparison over the runs that finished."""
-    finished = study.with_status("finished")
-    return compare(
-        study.plan,
-        {run.run.id: run.scores for run in finished if run.scores},
-        [failure for run in study.runs for failure in run.failures],
-        {run.run.id: run.evaluation for run in finished if run.evaluation},
-        study.stops,
-    )
 
 
 if __name__ == "__main__":

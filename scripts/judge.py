@@ -4,30 +4,13 @@ The key is taken from the environment variable that the study names, never from 
 """
 
 import argparse
-import asyncio
-import sys
-import time
 from pathlib import Path
 
-import httpx2
-from filelock import FileLock
-
-from prefsweep.failures import StageError, recorded
-from prefsweep.files import read_jsonl, write_jsonl
-from prefsweep.judge_endpoint import Endpoint
-from prefsweep.judge_plan import judge_key
-from prefsweep.judge_spending import KeptReplies, Purse
-from prefsweep.judge_template import JudgeTemplate
-from prefsweep.judging import AnswerPair, Judge
+from prefsweep.failures import recorded
+from prefsweep.files import write_jsonl
+from prefsweep.judge_session import answer_pairs, hold, judge_of, judged_prompts
 from prefsweep.plan import Plan
-from prefsweep.planned_judge import PlannedJudge
-from prefsweep.prepared import heldout_prompts
-from prefsweep.provenance import installed_versions
-from prefsweep.records.judge import JudgedPair, JudgeRecord
-from prefsweep.records.measure import Generation
-
-_EVERY = 50
-"""Verdicts between two lines of progress."""
+from prefsweep.records.judge import JudgeRecord
 
 
 def main() -> None:
@@ -41,61 +24,17 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="the run's folder")
     options = parser.parse_args()
     with recorded(options.run, "judge", options.output):
-        plan = Plan.read(options.plan)
-        if plan.judge is None:
-            raise StageError(
-                "config", f"{options.plan} has no judge", "Run the same command again: the plan has changed."
-            )
-        options.replies.mkdir(parents=True, exist_ok=True)
-        # One run at a time asks: `concurrency` is the endpoint's, and nobody else spends meanwhile.
-        with FileLock(options.replies / "asking.lock"):
-            judge_run(options, plan, plan.judge)
+        judge_run(options)
 
 
-def judge_run(options: argparse.Namespace, plan: Plan, planned: PlannedJudge) -> None:
-    started = time.perf_counter()
-    purse = Purse(options.replies / "spent" / f"{plan.study}.json", planned.settings)
-    pairs = answer_pairs(options, planned)
-
-    async def asked() -> tuple[list[JudgedPair], Judge, int]:
-        async with httpx2.AsyncClient(timeout=planned.settings.timeout_seconds) as client:
-            endpoint = Endpoint(client, planned.settings, judge_key(planned.settings), purse)
-            kept = KeptReplies(options.replies / "replies")
-            judge = Judge(planned.settings, JudgeTemplate.read(options.template), endpoint, kept)
-            return await judge.compare(pairs, progress), judge, endpoint.requests
-
-    judged, judge, requests = asyncio.run(asked())
+def judge_run(options: argparse.Namespace) -> None:
+    plan = Plan.read(options.plan)
+    prompts = judged_prompts(judge_of(plan), options.data)
+    pairs = answer_pairs(options.plan.parent, options.run, options.opponent, prompts)
+    judged, session = hold(plan, options.template, options.replies, pairs)
     write_jsonl(options.output / "judged.jsonl", [pair.model_dump() for pair in judged])
-    JudgeRecord(
-        run=options.run,
-        opponent=options.opponent,
-        asked=planned.asked,
-        served_models=sorted(judge.served_models),
-        new_requests=requests,
-        total_seconds=time.perf_counter() - started,
-        versions=installed_versions(),
-    ).write(options.output / "judge.json")
-
-
-def answer_pairs(options: argparse.Namespace, planned: PlannedJudge) -> list[AnswerPair]:
-    """The prompts that are judged, each with both answers."""
-    prompts = {prompt.id: prompt for prompt in heldout_prompts(options.data)}
-    chosen = planned.judged((prompt.id, prompt.half) for prompt in prompts.values())
-    study = options.plan.parent
-    own, other = (answers(study / "runs" / run / "generations.jsonl") for run in (options.run, options.opponent))
-    if lacking := [name for name in chosen if name not in own or name not in other]:
-        raise StageError("score", f"{len(lacking)} prompts to judge have no answer, such as {lacking[0]}")
-    return [AnswerPair(prompts[name], own[name], other[name]) for name in chosen]
-
-
-def answers(path: Path) -> dict[str, str]:
-    generations = [Generation.model_validate(row) for row in read_jsonl(path)]
-    return {generation.prompt: generation.answer for generation in generations}
-
-
-def progress(done: int, of: int) -> None:
-    if done % _EVERY == 0 or done == of:
-        print(f"{done:,} of {of:,} verdicts", file=sys.stderr, flush=True)
+    record = JudgeRecord(run=options.run, opponent=options.opponent, **session.model_dump())
+    record.write(options.output / "judge.json")
 
 
 if __name__ == "__main__":

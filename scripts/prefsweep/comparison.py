@@ -16,7 +16,10 @@ from prefsweep.metrics import Direction, Metric
 from prefsweep.pairing import MetricComparison
 from prefsweep.plan import BASE, Plan, Point
 from prefsweep.records.base import Record
+from prefsweep.records.judge import RivalVerdict
 from prefsweep.records.measure import Evaluation
+from prefsweep.results import StudyResults
+from prefsweep.rivals import RivalComparison, compare_rivals
 from prefsweep.score_table import ScoreTable
 from prefsweep.statistics import ALPHA, DRAWS, POWER, Interval
 from prefsweep.tax import TaskTax, alignment_tax
@@ -32,6 +35,7 @@ __all__ = [
     "PointComparison",
     "Verdict",
     "compare",
+    "compared",
 ]
 
 _REFERENCE = "reference: the untouched model that every point is compared with"
@@ -86,6 +90,8 @@ class Comparison(Record):
     points: list[PointComparison]
     tax: list[TaskTax]
     """What lm-eval's tasks say, for the same family; no verdict rests on it."""
+    rivals: list[RivalComparison]
+    """The methods' best points against each other, where the study's judge is asked to compare them."""
     lessons: Lessons
     """What the points of a method say about its settings; no verdict rests on it."""
     recommended: str | None
@@ -103,18 +109,33 @@ class Comparison(Record):
         raise KeyError(point)
 
 
+def compared(study: StudyResults) -> Comparison:
+    """The comparison over a study's runs that finished."""
+    finished = study.with_status("finished")
+    return compare(
+        study.plan,
+        {run.run.id: run.scores for run in finished if run.scores},
+        [failure for run in study.runs for failure in run.failures],
+        {run.run.id: run.evaluation for run in finished if run.evaluation},
+        study.stops,
+        study.rivals.verdicts,
+    )
+
+
 def compare(
     plan: Plan,
     scores: Mapping[str, ScoreTable],
     failures: Iterable[Failure],
     evaluations: Mapping[str, Evaluation],
     stopped: Mapping[str, str] | None = None,
+    rivals: Iterable[RivalVerdict] = (),
 ) -> Comparison:
     """Compare every point of the plan with the base.
 
     `scores` and `evaluations` are by run id, as far as they exist; `stopped` says of points why screening stopped
-    them. A run with a failure counts as failed whatever else it left. Raises ValueError when the primary metric is
-    unknown or has no better direction; everything that is merely missing becomes a verdict with its reason.
+    them; `rivals` are a judge's verdicts on two trained runs each. A run with a failure counts as failed whatever else
+    it left. Raises ValueError when the primary metric is unknown or has no better direction; everything that is merely
+    missing becomes a verdict with its reason.
     """
     failures = list(failures)
     findings = find(plan, scores, frozenset(failure.run for failure in failures), stopped or {})
@@ -137,6 +158,7 @@ def compare(
         tax=alignment_tax(
             plan, {run: found for run, found in evaluations.items() if run in findings.finished}, findings.family
         ),
+        rivals=compare_rivals(findings, rivals),
         lessons=learn(findings),
         recommended=recommended,
         headline=_headline(findings, rows, recommended),

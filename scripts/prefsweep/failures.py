@@ -112,6 +112,18 @@ def silent_death(path: Path, study: str) -> Failure:
     )
 
 
+def unreadable(run: str, what: str, where: str, error: Exception) -> Failure:
+    """The failure of a run of which the report cannot read what some stage has left in a folder."""
+    return Failure(
+        run=run,
+        stage="compare",
+        failure="internal",
+        message=f"{what} cannot be read: {str(error).splitlines()[0]}",
+        remedy=f"Remove {what} from {where} and run the same command again.",
+        last_lines=str(error).splitlines()[-_LAST_LINES:],
+    )
+
+
 def failure_of(run: Path) -> Failure | None:
     """Why the run in this folder failed, if it did."""
     return next((Failure.read(path) for path in sorted(run.glob("failure-*.json"))), None)

@@ -1,5 +1,6 @@
 """A study's judge, resolved and counted before anything is spent."""
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,26 +38,36 @@ def planned_judge(
     named = root / "config" / "judges" / f"{settings.template}.md"
     path = named if named.is_file() else Path(settings.template).resolve()
     template = JudgeTemplate.read(path)
-    judged = sum(not run.point.startswith(f"{BASE}-") for run in runs)
+    trained = [run for run in runs if not run.point.startswith(f"{BASE}-")]
     return PlannedJudge(
         settings=settings,
         template=str(path.relative_to(root) if path.is_relative_to(root) else path),
         template_sha256=template.sha256,
-        estimate=_estimate(settings, judged, heldout, template, answer_tokens) if heldout else None,
+        estimate=_estimate(settings, trained, heldout, template, answer_tokens) if heldout else None,
     )
 
 
 def _estimate(
-    settings: JudgeConfig, runs: int, heldout: HeldOut, template: JudgeTemplate, answer_tokens: int
+    settings: JudgeConfig, runs: Sequence[Run], heldout: HeldOut, template: JudgeTemplate, answer_tokens: int
 ) -> JudgeEstimate:
     halves = (heldout.heldout_rows - heldout.heldout_rows // 2, heldout.heldout_rows // 2)
-    requests = 2 * runs * sum(min(half, settings.prompts or half) for half in halves)
+    development, test = (min(half, settings.prompts or half) for half in halves)
+    rival_requests = 2 * _most_meetings(settings, runs) * test
+    requests = 2 * len(runs) * (development + test) + rival_requests
     text_bytes = len(template.text.encode()) + heldout.sequence_bytes
     return JudgeEstimate(
         requests=requests,
+        rival_requests=rival_requests,
         input_tokens=round(requests * (text_bytes / _BYTES_PER_TOKEN + 2 * answer_tokens)),
         output_tokens=requests * settings.max_tokens,
     )
+
+
+def _most_meetings(settings: JudgeConfig, runs: Sequence[Run]) -> int:
+    """Pairs of runs that may meet: seed by seed, one point of each method."""
+    methods = len({run.point.partition("-")[0] for run in runs})
+    pairs = {"none": 0, "recommended": max(methods - 1, 0), "all": math.comb(methods, 2)}[settings.rivals]
+    return pairs * len({run.seed for run in runs})
 
 
 def judge_costs(judge: PlannedJudge | None) -> list[str]:
@@ -65,6 +76,8 @@ def judge_costs(judge: PlannedJudge | None) -> list[str]:
         return []
     settings, most = judge.settings, judge.estimate
     told = f"judge {settings.model} at {settings.url}: up to {most.requests:,} requests"
+    if most.rival_requests:
+        told += f" ({most.rival_requests:,} of them between methods)"
     if settings.price is None:
         lines = [f"{told}, at most about {most.input_tokens + most.output_tokens:,} tokens"]
     else:

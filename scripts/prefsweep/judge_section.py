@@ -1,14 +1,17 @@
-"""The page's section on the judge: who won against the base, also at equal length, and whether to believe the judge."""
+"""The page's section on the judge: who won, also at equal length, and whether to believe the judge."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prefsweep.account import Table, table
+from prefsweep.cells import share, share_range, whole
 from prefsweep.comparison import Comparison, MetricComparison
 from prefsweep.leaderboard import number, ranked
 from prefsweep.metrics import WIN_RATE
 from prefsweep.plan import BASE
 from prefsweep.results import StudyResults
+from prefsweep.rivals_section import rivals_section
+from prefsweep.rivals_table import rival_rows
 from prefsweep.table import Row
 from prefsweep.wording import count
 
@@ -17,24 +20,31 @@ _CHANCE = 0.5
 
 
 def judge_section(study: StudyResults, comparison: Comparison, rows: Mapping[str, Row]) -> dict[str, Any]:
-    """`lead`, `warnings`, `tables` and `failures`; all empty without a judge, or before it was asked."""
+    """`lead`, `warnings`, `tables`, `rivals` and `failures`; all empty without a judge, or before it was asked."""
     judge = study.plan.judge
     points = [point for point in ranked(comparison) if number(rows[point.point], "judge_pairs")]
-    failures = [run.judged.failure for run in study.runs if run.judged.failure]
-    if judge is None or not (points or failures):
-        return {"lead": "", "warnings": [], "tables": [], "failures": []}
+    between = rival_rows(study, comparison)
+    rivals, failures = rivals_section(study, comparison, between), _failures(study)
+    if judge is None or not (points or rivals or failures):
+        return {"lead": "", "warnings": [], "tables": [], "rivals": {}, "failures": []}
     names = sorted({name for run in study.runs if run.judged.record for name in run.judged.record.served_models})
     called = f", which called itself {' and '.join(names)}" if names and names != [judge.settings.model] else ""
     return {
         "lead": f"{judge.settings.model} at {judge.settings.url}{called}, compared each answer with the base's to the "
         "same prompt, once in either order. A win is one in both orders; orders that disagree are a tie, and so are "
         "equal answers.",
-        "warnings": [*_missing(rows), *_untrustworthy(rows)],
+        "warnings": [*_missing([*rows.values(), *between]), *_untrustworthy([*rows.values(), *between])],
         "tables": [_outcomes(comparison, rows), _trust(study, comparison, rows)] if points else [],
-        "failures": [
-            {"run": failure.run, "message": failure.message, "remedy": failure.remedy} for failure in failures
-        ],
+        "rivals": rivals,
+        "failures": failures,
     }
+
+
+def _failures(study: StudyResults) -> list[dict[str, str]]:
+    """What could not be judged, and what to do."""
+    found = [(f"{run.run.id} was not judged", run.judged.failure) for run in study.runs]
+    found.append(("The methods were not judged against each other", study.rivals.failure))
+    return [{"what": what, "message": failure.message, "remedy": failure.remedy} for what, failure in found if failure]
 
 
 def _outcomes(comparison: Comparison, rows: Mapping[str, Row]) -> Table:
@@ -48,10 +58,10 @@ def _outcomes(comparison: Comparison, rows: Mapping[str, Row]) -> Table:
                 "name": point.label,
                 "method": point.method,
                 "cells": [
-                    *(_whole(rows[point.point], f"judge_{name}") for name in ("wins", "ties", "losses", "missing")),
+                    *(whole(rows[point.point], f"judge_{name}") for name in ("wins", "ties", "losses", "missing")),
                     *_rate(point.metrics.get(WIN_RATE)),
-                    _share(rows[point.point], "length_controlled_win_rate"),
-                    _range(rows[point.point], "length_controlled_low", "length_controlled_high"),
+                    share(rows[point.point], "length_controlled_win_rate"),
+                    share_range(rows[point.point], "length_controlled_low", "length_controlled_high"),
                     _longer(point.metrics.get("characters")),
                 ],
             }
@@ -74,9 +84,9 @@ def _trust(study: StudyResults, comparison: Comparison, rows: Mapping[str, Row])
                 "name": point.label,
                 "method": point.method,
                 "cells": [
-                    *(_whole(rows[point.point], f"judge_{name}") for name in ("pairs", "equal_answers")),
-                    *(_share(rows[point.point], f"judge_{name}") for name in _TRUST),
-                    *(_whole(rows[point.point], f"judge_{name}") for name in counted),
+                    *(whole(rows[point.point], f"judge_{name}") for name in ("pairs", "equal_answers")),
+                    *(share(rows[point.point], f"judge_{name}") for name in _TRUST),
+                    *(whole(rows[point.point], f"judge_{name}") for name in counted),
                     *([f"{number(rows[point.point], 'judge_cost') or 0:,.2f}"] if price else []),
                 ],
             }
@@ -89,10 +99,10 @@ def _trust(study: StudyResults, comparison: Comparison, rows: Mapping[str, Row])
 _TRUST = ("agreement", "first_preferred", "second_preferred")
 
 
-def _missing(rows: Mapping[str, Row]) -> list[str]:
-    missing = sum(int(number(row, "judge_missing") or 0) for row in rows.values())
+def _missing(rows: Sequence[Row]) -> list[str]:
+    missing = sum(int(number(row, "judge_missing") or 0) for row in rows)
     named = ("judge_wins", "judge_ties", "judge_losses", "judge_missing")
-    asked = sum(int(number(row, name) or 0) for row in rows.values() for name in named)
+    asked = sum(int(number(row, name) or 0) for row in rows for name in named)
     if not missing:
         return []
     return [
@@ -101,13 +111,13 @@ def _missing(rows: Mapping[str, Row]) -> list[str]:
     ]
 
 
-def _untrustworthy(rows: Mapping[str, Row]) -> list[str]:
-    low = [value for row in rows.values() if (value := number(row, "judge_agreement")) is not None and value < _CHANCE]
+def _untrustworthy(rows: Sequence[Row]) -> list[str]:
+    low = [value for row in rows if (value := number(row, "judge_agreement")) is not None and value < _CHANCE]
     if not low:
         return []
     return [
-        f"Of {count(len(low), 'point')} the judge's two orders agree in less than half of the pairs ({min(low):.0%} at "
-        "least): it follows the order of the answers more than the answers."
+        f"In {count(len(low), 'comparison')} of two points the judge's orders agree on less than half of the prompts "
+        f"({min(low):.0%} at least): it follows the order of the answers more than the answers."
     ]
 
 
@@ -120,17 +130,3 @@ def _rate(measured: MetricComparison | None) -> list[str]:
 def _longer(measured: MetricComparison | None) -> str:
     difference = measured.difference if measured else None
     return "n/a" if difference is None else f"{difference.estimate:+,.0f}".replace("-", "−")
-
-
-def _whole(row: Row, column: str) -> str:
-    value = number(row, column)
-    return "n/a" if value is None else f"{value:,.0f}"
-
-
-def _share(row: Row, column: str) -> str:
-    value = number(row, column)
-    return "n/a" if value is None else f"{value:.1%}"
-
-
-def _range(row: Row, low: str, high: str) -> str:
-    return "n/a" if number(row, low) is None else f"{_share(row, low)} to {_share(row, high)}"

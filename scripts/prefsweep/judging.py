@@ -66,7 +66,7 @@ class Judge:
         asked = [judged(pair, arm_first) for pair in pairs for arm_first in (True, False)]
         ballots = await asyncio.gather(*asked)
         if errors:
-            reached = f"{errors[0]} (after {done:,} of {2 * len(pairs):,} verdicts of this run)"
+            reached = f"{errors[0]} (after {done:,} of {2 * len(pairs):,} verdicts)"
             raise StageError(errors[0].failure, reached, errors[0].remedy)
         return [
             JudgedPair(prompt=pair.prompt.id, arm_first=first, opponent_first=second)

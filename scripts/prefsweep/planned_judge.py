@@ -7,8 +7,10 @@ from prefsweep.records.base import Record
 from prefsweep.records.data import Half
 from prefsweep.settings import JudgeConfig
 
-_NO_VERDICTS = {"template", "api_key_env", "concurrency", "timeout_seconds", "max_requests", "max_cost", "price"}
-"""Settings that change what judging takes, not what the judge says, and the template's name."""
+_NO_VERDICTS = {
+    "template", "rivals", "api_key_env", "concurrency", "timeout_seconds", "max_requests", "max_cost", "price",
+}  # fmt: skip
+"""Settings that change what judging takes and who else is judged, not what the judge says, and the template's name."""
 
 
 class JudgeEstimate(Record):
@@ -16,6 +18,8 @@ class JudgeEstimate(Record):
 
     requests: int
     """If every reply has a verdict."""
+    rival_requests: int = 0
+    """Of these, those about two methods' points."""
     input_tokens: int
     output_tokens: int
 

@@ -10,6 +10,7 @@ from prefsweep.methods_text import REFERENCES, methods_text
 from prefsweep.point_table import comparison_table
 from prefsweep.printed_table import latex_table, markdown_table
 from prefsweep.results import StudyResults
+from prefsweep.rivals_table import rivals_table
 from prefsweep.run_table import runs_table
 from prefsweep.samples import sample_rows
 from prefsweep.spreadsheet import csv_text
@@ -29,4 +30,5 @@ def write_tables(study: StudyResults, comparison: Comparison, directory: Path) -
     write_text(directory / "tasks.csv", csv_text(tasks_table(comparison)))
     write_text(directory / "hyperparameters.csv", csv_text(hyperparameters_table(comparison)))
     write_text(directory / "tries.csv", csv_text(tries_table(comparison)))
+    write_text(directory / "rivals.csv", csv_text(rivals_table(study, comparison)))
     write_jsonl(directory / "samples.jsonl", sample_rows(study))

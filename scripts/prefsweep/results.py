@@ -14,9 +14,10 @@ from typing import Any, Literal, TypeVar
 from prefsweep.admission import left_empty
 from prefsweep.against_base import with_rewards
 from prefsweep.drifted import Drifted, with_drift
-from prefsweep.failures import Failure, silent_death
+from prefsweep.failures import Failure, silent_death, unreadable
 from prefsweep.files import read_jsonl
 from prefsweep.judged import Judged, with_win_rate
+from prefsweep.judged_rivals import JudgedRivals
 from prefsweep.lifetime import is_held
 from prefsweep.plan import BASE, Plan, Point, Run, run_directory
 from prefsweep.records.audit import DataAudit
@@ -136,6 +137,7 @@ class StudyResults:
     traits: DataTraits | None = None
     screenings: tuple[Screening, ...] = ()
     """What was decided at each rung, as far as it stands."""
+    rivals: JudgedRivals = field(default_factory=JudgedRivals)
 
     @property
     def stops(self) -> dict[str, str]:
@@ -170,6 +172,7 @@ def read_study(directory: Path) -> StudyResults:
         audit=_of_the_data(DataAudit, directory / "data" / "data.json"),
         traits=_of_the_data(DataTraits, directory / "data" / "traits.json"),
         screenings=tuple(screenings),
+        rivals=JudgedRivals.read(directory, plan),
     )
 
 
@@ -182,14 +185,14 @@ def _of_the_data(record: type[_R], path: Path) -> _R | None:
 
 def _read_run(directory: Path, plan: Plan, run: Run, *, stopped: bool) -> RunResults:
     folder = run_directory(directory, run.id)
-    unreadable: list[Failure] = []
+    failed: list[Failure] = []
 
     def read(name: str, reader: Callable[[Path], _T | None]) -> _T | None:
         try:
             there = (folder / name).exists() and not left_empty(folder / name)
             return reader(folder / name) if there else None
         except (ValueError, TypeError, OSError) as error:
-            unreadable.append(_unreadable(run.id, name, error))
+            failed.append(unreadable(run.id, name, "the run's folder", error))
             return None
 
     failures = {path.stem.partition("-")[2]: read(path.name, Failure.read) for path in folder.glob("failure-*.json")}
@@ -212,7 +215,7 @@ def _read_run(directory: Path, plan: Plan, run: Run, *, stopped: bool) -> RunRes
         answers=read("generations.jsonl", _checked_answers),
         judged=judged,
         drifted=Drifted.read(folder, plan, drift_failure),
-        failures=tuple(sorted([f for f in failures.values() if f] + unreadable, key=_stage_order)),
+        failures=tuple(sorted([f for f in failures.values() if f] + failed, key=_stage_order)),
         stopped=stopped,
     )
 
@@ -231,17 +234,6 @@ def _timing(timed: TimedPass, column: str) -> float:
 def _checked_answers(path: Path) -> Path:
     deque(read_generations(path), maxlen=0)
     return path
-
-
-def _unreadable(run: str, name: str, error: Exception) -> Failure:
-    return Failure(
-        run=run,
-        stage="compare",
-        failure="internal",
-        message=f"{name} cannot be read: {str(error).splitlines()[0]}",
-        remedy=f"Remove {name} from the run's folder and run the same command again.",
-        last_lines=str(error).splitlines()[-12:],
-    )
 
 
 def _stage_order(failure: Failure) -> tuple[int, str]:

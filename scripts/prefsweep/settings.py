@@ -160,6 +160,10 @@ class JudgeConfig(Strict):
     )
     temperature: float = Field(0.0, strict=True, ge=0, le=2, description="0: the likeliest verdict each time.")
     max_tokens: int = Field(512, strict=True, ge=1, le=1 << 15, description="Where the judge's answer is cut off.")
+    rivals: Literal["none", "recommended", "all"] = Field(
+        "none",
+        description="Whether the methods' best points meet, too: each the recommended one, or all each other.",
+    )
     prompts: int | None = Field(
         None, strict=True, ge=2, description="At most so many prompts of each half; unset: all held-out ones."
     )

@@ -325,6 +325,14 @@ def test_a_judge_is_planned_with_what_it_takes_at_most(places: Places) -> None:
     assert "EUR" in told
     assert "may reach max_cost 0.001" in told
     assert "may reach max_requests 50" in told
+    for rivals, pairs in (("recommended", 2), ("all", 3)):
+        more = f"seeds: [0, 1]\nevaluate: {{judge: {JUDGE}, rivals: {rivals}}}}}\n"
+        met = plan(places, "{dpo: {beta: [0.1, 0.2]}, orpo: , simpo: }", more, PAIRS[:30]).judge
+        assert met is not None
+        assert met.estimate is not None
+        assert met.estimate.rival_requests == 2 * pairs * 2 * 5
+        assert met.estimate.requests == 2 * 4 * 2 * 10 + met.estimate.rival_requests
+        assert f" requests ({met.estimate.rival_requests} of them between methods)" in " ".join(judge_costs(met))
     few = plan(places, "{dpo: }", f"evaluate: {{judge: {JUDGE}, prompts: 3}}}}\n", PAIRS[:30])
     assert few.judge is not None
     assert few.judge.estimate is not None
@@ -337,7 +345,7 @@ def test_what_decides_verdicts_is_told_from_what_they_take(places: Places) -> No
         assert judge is not None
         return judge.asked
 
-    assert asked("") == asked(", concurrency: 2, max_requests: 5, api_key_env: KEY, timeout_seconds: 9.0")
+    assert asked("") == asked(", rivals: all, concurrency: 2, max_requests: 5, api_key_env: KEY, timeout_seconds: 9.0")
     own = places.models.parent / "own.md"
     own.write_text("{{ conversation }} {{ answer_a }} {{ answer_b }}")
     others = (", temperature: 0.5", ", verdicts: text", ", prompts: 5", f", template: {own}")

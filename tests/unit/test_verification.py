@@ -37,7 +37,7 @@ RECORDS = (
     "evaluation.json",
     "scores.json",
 )
-TABLES = ("runs.csv", "comparison.csv", "tasks.csv", "hyperparameters.csv", "tries.csv")
+TABLES = ("runs.csv", "comparison.csv", "tasks.csv", "hyperparameters.csv", "tries.csv", "rivals.csv")
 HASHED = (
     "data/heldout.jsonl", "data/data.json", "data/traits.json",
     *(f"{RUN}/{name}" for name in RECORDS),

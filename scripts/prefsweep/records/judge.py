@@ -54,12 +54,16 @@ class JudgedPair(Record):
         return {"win": 1.0, "tie": 0.5, "loss": 0.0, "missing": None}[self.outcome]
 
 
-class JudgeRecord(Record):
-    """`judge.json`: who judged one run against which other, and at what cost."""
+class RivalVerdict(JudgedPair):
+    """A row of `rivals/judged.jsonl`: one prompt's answers of two trained runs of the same seed."""
 
     run: str
     opponent: str
-    """The base's run that was compared with."""
+
+
+class JudgeSession(Record):
+    """Who judged, and at what cost. `rivals/judge.json` is no more than that."""
+
     asked: str
     """A hash of all that decides a verdict but the answers: endpoint, model, template, sampling, prompts."""
     served_models: list[str]
@@ -68,3 +72,11 @@ class JudgeRecord(Record):
     """Of this job; the others' replies were kept from before."""
     total_seconds: float
     versions: dict[str, str]
+
+
+class JudgeRecord(JudgeSession):
+    """`judge.json`: the same, of one run against the base's."""
+
+    run: str
+    opponent: str
+    """The base's run that was compared with."""

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from prefsweep.board_cells import minutes
 from prefsweep.comparison import Comparison, PointComparison
-from prefsweep.leaderboard import minutes, number, ranked, title_of
+from prefsweep.leaderboard import number, ranked, title_of
 from prefsweep.plan import BASE
 from prefsweep.point_table import point_rows
 from prefsweep.rendering import visible

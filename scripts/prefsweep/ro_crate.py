@@ -56,6 +56,13 @@ _STAGES = (
     _Stage(
         "score", "scores.json", (), ("generations.jsonl", "evaluation.json", "data/heldout.jsonl"), ("scores.json",)
     ),
+    _Stage(
+        "drift", "drift.json", ("transformers",), ("merge.json", "generations.jsonl", "data/heldout.jsonl"),
+        ("drift.jsonl", "drift.json"),
+    ),
+    _Stage(
+        "judge", "judge.json", (), ("generations.jsonl", "data/heldout.jsonl"), ("judged.jsonl", "judge.json")
+    ),
 )  # fmt: skip
 
 
@@ -122,8 +129,9 @@ def _context_of(attestation: Attestation) -> Iterator[Entity]:
 
 def _run_actions(directory: Path, attestation: Attestation, software: dict[str, Entity]) -> Iterator[Entity]:
     """An action for each stage of each run that has left its record; engines are entered in `software`."""
+    runs = [name for name in attestation.files if name.startswith("runs/")]
     for stage in _STAGES:
-        for record in sorted(name for name in attestation.files if name.endswith(f"/{stage.record}")):
+        for record in sorted(name for name in runs if name.endswith(f"/{stage.record}")):
             versions = read_document(directory / record).get("versions", {})
             instrument = _instrument(stage.engines, versions, software)
             run = record.removeprefix("runs/").removesuffix(f"/{stage.record}")

@@ -69,7 +69,7 @@ def test_actions_say_what_was_made_from_what_and_by_which_version(graph: Graph) 
     actions = {name for name, entity in graph.items() if entity["@type"] == "CreateAction"}
     assert set(_references(graph["./"]["mentions"])) == actions
     assert {name.partition("-")[0] for name in actions} == {
-        "#train", "#merge", "#measure", "#evaluate", "#score", "#compare",
+        "#train", "#merge", "#measure", "#evaluate", "#score", "#drift", "#compare",
     }  # fmt: skip
     assert "#train-base-00000000/seed-0" not in actions
     assert graph["#evaluate-base-00000000/seed-0"]["instrument"] == {"@id": "#prefsweep"}

@@ -22,6 +22,7 @@ include: "rules/measure.smk"  # serve with vLLM: answers, speed, lm-eval
 include: "rules/score.smk"  # metrics per prompt
 include: "rules/drift.smk"  # how far each answer is from the base
 include: "rules/judge.smk"  # whose answers are better, where somebody is asked
+include: "rules/reward.smk"  # what a reward model gives each answer, where there is one
 include: "rules/report.smk"  # statistics, tables, the page
 
 

@@ -21,6 +21,7 @@ from prefsweep.environments import SetupError, ensure, lock_of, python_of
 from prefsweep.failures import RUNG, STOPPED_BY_ITSELF, StageError
 from prefsweep.host import check_cuda, check_shared_memory, check_writable
 from prefsweep.judge_plan import judge_key
+from prefsweep.metrics import METRICS
 from prefsweep.plan import BASE
 from prefsweep.planning import check_still_planned, plan_studies, planned_studies
 from prefsweep.screening import (
@@ -125,7 +126,8 @@ def preflight(rule_names):
     for name in STUDIES:
         check_writable(PLACES.results / name)
     needed = {name for rule in rule_names for name in ENVIRONMENTS.get(rule, [])}
-    if workflow.local_exec and rule_names & {"train", "merge", "measure", "drift"}:
+    computing = {"train", "merge", "measure", "drift", "reward"}
+    if workflow.local_exec and rule_names & computing:
         if DEVICE == "cuda":
             check_cuda(SHARED.plan.most_gpus)
         check_shared_memory(DEVICE)
@@ -164,6 +166,7 @@ ENVIRONMENTS = {
     "merge": ["train"],
     "measure": ["serve", "evaluate"],
     "drift": ["train"],
+    "reward": ["serve"],
     "prefetch": ["train", "serve", "evaluate"],
 }
 

@@ -49,6 +49,7 @@ rule judge_rivals:
         generations=answers,
         scores=scores,
         judged=judgements,
+        rewarded=deciding_rewards,
         decisions=decisions_of,
     output:
         verdicts="results/{study}/rivals/judged.jsonl",

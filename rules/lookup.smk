@@ -104,6 +104,20 @@ def rivals(wildcards):
     return [f"results/{wildcards.study}/rivals/judge.json"] if asked else []
 
 
+def rewards(wildcards):
+    """Of every run, the base's too, where the study has a reward model."""
+    plan = STUDIES[wildcards.study].plan
+    folder = f"results/{wildcards.study}/runs"
+    asked = plan.runs if plan.reward_model else []
+    return [f"{folder}/{run.id}/reward.json" for run in asked]
+
+
+def deciding_rewards(wildcards):
+    """The same where they say which points are the best."""
+    metric = METRICS[STUDIES[wildcards.study].plan.primary_metric]
+    return rewards(wildcards) if metric.needs_reward_model else []
+
+
 def opponent(wildcards):
     """The base's run that a run is compared with."""
     run = f"{wildcards.trained}/seed-{wildcards.seed}"

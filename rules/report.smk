@@ -30,6 +30,7 @@ rule compare:
         judged=judgements,
         drifts=drifts,
         rivals=rivals,
+        rewarded=rewards,
         decisions=decisions_of,
         traits="results/{study}/data/traits.json",
     # figures/ is made, too; Snakemake would leave a file of its own in a folder that it knows.

@@ -1,11 +1,14 @@
 """An OpenAI-compatible server of the standard library with fault flags, started by the command vLLM would be.
 
-Flags come from FAKE_FAULTS: `die` (at start), `die-generating`, `die-timing` and `die-evaluating` (in the midst of it),
-`never-ready`, `wrong-model`, `orphan` (starts a child that ignores SIGTERM), `stubborn` (ignores SIGTERM itself).
+Flags come from FAKE_FAULTS: `die` (at start), `die-generating`, `die-timing`, `die-evaluating` and `die-scoring` (in
+the midst of it), `never-ready`, `wrong-model`, `orphan` (starts a child that ignores SIGTERM), `stubborn` (ignores
+SIGTERM itself). As a reward model it gives a tenth of a point per token, or is one with `no-number`, with `two-labels`,
+`miscounted` (tokens) or `refusing`.
 """
 
 import argparse
 import json
+import math
 import os
 import signal
 import subprocess
@@ -56,6 +59,9 @@ def handler(name: str) -> type[BaseHTTPRequestHandler]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             if self.headers["Authorization"] != f"Bearer {os.environ['VLLM_API_KEY']}":
                 self.send_error(401)
+            elif self.path == "/classify":
+                die_in_the_middle("scoring", 2)
+                self._classify(body["input"])
             elif "messages" in body:
                 die_in_the_middle("generating", 3)
                 self._send(self._chat(body))
@@ -66,6 +72,16 @@ def handler(name: str) -> type[BaseHTTPRequestHandler]:
                 self._send({"model": name, "choices": [{"prompt_logprobs": tokens}]})
             else:
                 die_in_the_middle("evaluating", 1)
+
+        def _classify(self, conversations: list[list[int]]) -> None:
+            if "refusing" in FAULTS:
+                self.send_error(400)
+                return
+            scores = [math.nan if "no-number" in FAULTS else len(ids) / 10 for ids in conversations]
+            labels = 2 if "two-labels" in FAULTS else 1
+            rows = [{"index": index, "probs": [score] * labels} for index, score in enumerate(scores)]
+            tokens = sum(map(len, conversations)) + ("miscounted" in FAULTS)
+            self._send({"model": name, "data": rows[::-1], "usage": {"prompt_tokens": tokens}})
 
         def _stream(self, body: dict[str, Any]) -> None:
             self.send_response(200)

@@ -44,6 +44,13 @@ def write_model(directory: Path, shards: int = 1) -> Path:
     return directory
 
 
+def write_reward_model(directory: Path) -> Path:
+    """The same folder as a reward model's."""
+    write_model(directory)
+    edit(directory / "config.json", architectures=["LlamaForSequenceClassification"], id2label={"0": "LABEL_0"})
+    return directory
+
+
 def edit(path: Path, **changes: Any) -> None:
     """Replace keys of a JSON file; None removes one."""
     document = json.loads(path.read_text()) | changes

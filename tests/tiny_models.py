@@ -1,6 +1,6 @@
 """Random two-layer Llama models below 2 MB, which ms-swift trains and vLLM serves in seconds.
 
-Run in the `train` environment: `python tests/tiny_models.py DIR [--untied] [--seed N]`.
+Run in the `train` environment: `python tests/tiny_models.py DIR [--untied] [--seed N] [--reward]`.
 """
 
 import argparse
@@ -23,13 +23,14 @@ _CHATML = (
 )
 
 
-def make_tiny_model(directory: Path, tied: bool, seed: int = 0) -> None:
+def make_tiny_model(directory: Path, tied: bool, seed: int = 0, reward: bool = False) -> None:
     """Write a float32 Llama with a byte-level tokenizer and a ChatML template; equal seeds give equal bytes.
 
-    `tied` shares the input and output embeddings, which is what merging has to survive in both forms.
+    `tied` shares the input and output embeddings, which is what merging has to survive in both forms. `reward` makes it
+    a reward model: one score for a conversation in place of the next token.
     """
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
 
     tokenizer = make_tokenizer()
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
@@ -47,10 +48,15 @@ def make_tiny_model(directory: Path, tied: bool, seed: int = 0) -> None:
         eos_token_id=end,
         pad_token_id=tokenizer.pad_token_id,
         dtype=torch.float32,
+        num_labels=1 if reward else 2,
     )
     torch.manual_seed(seed)
-    model = LlamaForCausalLM(config)
-    model.generation_config.eos_token_id = end
+    if reward:
+        model = LlamaForSequenceClassification(config)
+        torch.nn.init.normal_(model.score.weight)  # scores far enough apart that an activation would show
+    else:
+        model = LlamaForCausalLM(config)
+        model.generation_config.eos_token_id = end
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
 
@@ -85,5 +91,6 @@ if __name__ == "__main__":
     parser.add_argument("directory", type=Path)
     parser.add_argument("--untied", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--reward", action="store_true")
     arguments = parser.parse_args()
-    make_tiny_model(arguments.directory, not arguments.untied, arguments.seed)
+    make_tiny_model(arguments.directory, not arguments.untied, arguments.seed, arguments.reward)

@@ -7,7 +7,7 @@ from prefsweep.files import write_text
 
 OUTPUTS = (
     "train.json", "run.json", "merge.json", "generations.jsonl", "throughput.json", "evaluation.json", "scores.json",
-    "drift.jsonl", "drift.json", "judged.jsonl", "judge.json",
+    "drift.jsonl", "drift.json", "judged.jsonl", "judge.json", "reward.json",
 )  # fmt: skip
 """What the stages of a run leave, or leave empty."""
 ADMITTED = "admitted.txt"

@@ -4,25 +4,27 @@ Not in `scores.json`: a run's scores would have to wait for the base, be written
 base failed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from prefsweep.metric import Metric
 from prefsweep.metric_kinds.drift import DRIFT
 from prefsweep.metric_kinds.reward import REWARD, Rewards
-from prefsweep.metrics import METRICS
+from prefsweep.metric_kinds.reward_beside_base import REWARD_BESIDE_BASE, ScoresBesideBase
+from prefsweep.metrics import METRICS, REWARD_MODEL_SCORE
 from prefsweep.plan import BASE, Plan
 from prefsweep.score_table import ScoreTable
+from prefsweep.statistics import Array
 
-REPORTED: dict[str, Metric] = METRICS | REWARD.entries | DRIFT.entries
+REPORTED: dict[str, Metric] = METRICS | REWARD.entries | DRIFT.entries | REWARD_BESIDE_BASE.entries
 """Every metric of a report by name, in its order."""
 
 _ANSWERS = ("chosen_log_prob", "rejected_log_prob")
 
 
 def with_rewards(plan: Plan, scores: Mapping[str, ScoreTable]) -> dict[str, ScoreTable]:
-    """The scores by run id with the metrics of `REWARD`, for the prompts that the run and the base have scored.
+    """The scores by run id with the metrics that need the base's, of the prompts that both the run and the base have.
 
     The base stands beside itself.
     """
@@ -35,10 +37,19 @@ def with_rewards(plan: Plan, scores: Mapping[str, ScoreTable]) -> dict[str, Scor
 
 
 def _rewarded(own: ScoreTable, base: ScoreTable) -> ScoreTable:
-    if any(name not in table.metrics for table in (own, base) for name in _ANSWERS):
-        return own
+    added: dict[str, Array] = {}
+    if pairs := _beside(own, base, _ANSWERS):
+        added |= REWARD.values(Rewards(*(mine - before for mine, before in pairs)))
+    if scores := _beside(own, base, (REWARD_MODEL_SCORE,)):
+        added |= REWARD_BESIDE_BASE.values(ScoresBesideBase(*scores[0]))
+    return own.with_metrics(added) if added else own
+
+
+def _beside(own: ScoreTable, base: ScoreTable, metrics: Sequence[str]) -> list[tuple[Array, Array]]:
+    """Of each metric a run's values and the base's of the same prompts; empty where one of the two lacks one."""
+    if any(name not in table.metrics for table in (own, base) for name in metrics):
+        return []
     places = {prompt: index for index, prompt in enumerate(base.prompts)}
     columns = [places.get(prompt, -1) for prompt in own.prompts]
     before = np.pad(base.values, ((0, 0), (0, 1)), constant_values=np.nan)[:, columns]
-    gained = [own.values[own.metrics.index(name)] - before[base.metrics.index(name)] for name in _ANSWERS]
-    return own.with_metrics(REWARD.values(Rewards(*gained)))
+    return [(own.values[own.metrics.index(name)], before[base.metrics.index(name)]) for name in metrics]

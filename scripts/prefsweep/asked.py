@@ -38,6 +38,11 @@ class Places:
         return self.results / ".judged"
 
     @property
+    def rewards(self) -> Path:
+        """What reward models gave, of all studies: nothing is scored twice."""
+        return self.results / ".rewarded"
+
+    @property
     def tasks(self) -> Path:
         return self.root / "config" / "tasks"
 

@@ -35,6 +35,11 @@ def sha256_of_json(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
+def from_root(path: Path, root: Path) -> str:
+    """A path relative to `root` when it is below it, so that a record does not depend on where a checkout is."""
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
 @contextmanager
 def replaced(path: Path) -> Iterator[TextIO]:
     """Yield a stream whose text is `path`'s content when the block succeeds; otherwise that stays what it was.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from prefsweep.failures import StageError
+from prefsweep.files import from_root
 from prefsweep.judge_template import JudgeTemplate
 from prefsweep.plan import BASE, Run
 from prefsweep.planned_judge import JudgeEstimate, PlannedJudge
@@ -41,7 +42,7 @@ def planned_judge(
     trained = [run for run in runs if not run.point.startswith(f"{BASE}-")]
     return PlannedJudge(
         settings=settings,
-        template=str(path.relative_to(root) if path.is_relative_to(root) else path),
+        template=from_root(path, root),
         template_sha256=template.sha256,
         estimate=_estimate(settings, trained, heldout, template, answer_tokens) if heldout else None,
     )

@@ -18,7 +18,8 @@ def key_tables(schema: Schema) -> str:
     methods = _section(schema, ("methods",))["properties"]
     places = [(), ("train",), *(("methods", name) for name in methods)]
     places += [("search",), ("search", "halving"), ("generate",), ("generate", "slo"), ("evaluate",)]
-    places += [("evaluate", "judge"), ("evaluate", "judge", "price"), ("cost",)]
+    places += [("evaluate", "judge"), ("evaluate", "judge", "price")]
+    places += [("evaluate", "reward_model"), ("cost",)]
     return "\n".join(_table(schema, place, shared if place[:1] == ("methods",) else set()) for place in places)
 
 

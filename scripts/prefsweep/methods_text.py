@@ -11,7 +11,7 @@ from typing import Any
 from prefsweep.bibliography import citation, keys_of
 from prefsweep.comparison import Comparison
 from prefsweep.methods import Method, load_methods
-from prefsweep.metrics import METRICS, WIN_RATE
+from prefsweep.metrics import METRICS, REWARD_MODEL_SCORE, WIN_RATE
 from prefsweep.plan import BASE, Point
 from prefsweep.printed_table import markdown_text
 from prefsweep.results import RunResults, StudyResults
@@ -144,12 +144,15 @@ def _scoring(study: StudyResults, comparison: Comparison) -> str:
     engine = _version([record.versions for record in evaluated], "lm-eval")
     judged = study.plan.judge and any(found.name == WIN_RATE for found in comparison.metrics)
     judge = study.plan.judge.settings.model if study.plan.judge and judged else ""
+    scored = study.plan.reward_model and any(found.name == REWARD_MODEL_SCORE for found in comparison.metrics)
+    rewarder = study.plan.reward_model.name if study.plan.reward_model and scored else ""
     return (
         f"The primary metric, named before anything ran, was {metric.name.replace('_', ' ')} ({metric.unit}): "
         f"{markdown_text(metric.description)} Log-probabilities and the tasks "
         f"{joined([markdown_text(task) for task in study.plan.tasks])} were measured through the same server by the "
         f"Language Model Evaluation Harness{engine}{citation(['gao2024harness'])}."
         + (f" {markdown_text(judge)} compared answers with the base's in both orders." if judge else "")
+        + (f" The reward model {markdown_text(rewarder)} scored every answer." if rewarder else "")
     )
 
 

@@ -28,6 +28,8 @@ class Metric(Record):
     """Compares a held-out pair's two answers, rather than looking at what a model wrote."""
     needs_judge: bool = False
     """Is a judge's comparison of answers."""
+    needs_reward_model: bool = False
+    """Is what a reward model gives an answer."""
     against_base: bool = False
     """Compares with the base, whose own value follows by definition."""
 
@@ -35,10 +37,22 @@ class Metric(Record):
 class Kind(Generic[Subject, Value]):
     """The metrics that look at one kind of thing, such as an answer, and give a number, or an array of them."""
 
-    def __init__(self, *, needs_pairs: bool = False, needs_judge: bool = False, against_base: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        needs_pairs: bool = False,
+        needs_judge: bool = False,
+        needs_reward_model: bool = False,
+        against_base: bool = False,
+    ) -> None:
         self.entries: dict[str, Metric] = {}
         """By name, in the order in which they were entered."""
-        self._flags = {"needs_pairs": needs_pairs, "needs_judge": needs_judge, "against_base": against_base}
+        self._flags = {
+            "needs_pairs": needs_pairs,
+            "needs_judge": needs_judge,
+            "needs_reward_model": needs_reward_model,
+            "against_base": against_base,
+        }
         self._functions: dict[str, Callable[[Subject], Value | None]] = {}
 
     def metric(

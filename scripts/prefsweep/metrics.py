@@ -10,6 +10,7 @@ from prefsweep.metric_kinds.answer import answers_of
 from prefsweep.metric_kinds.form import FORM
 from prefsweep.metric_kinds.judgement import JUDGED
 from prefsweep.metric_kinds.preference import PREFERENCE
+from prefsweep.metric_kinds.reward_model import REWARD_MODEL
 from prefsweep.metric_kinds.style import STYLE
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.measure import Evaluation, Generation, PairScore
@@ -19,6 +20,7 @@ __all__ = [
     "ANSWER_METRICS",
     "METRICS",
     "PREFERENCE_TASK",
+    "REWARD_MODEL_SCORE",
     "WIN_RATE",
     "Direction",
     "Metric",
@@ -28,11 +30,12 @@ __all__ = [
 
 PREFERENCE_TASK = "preference-accuracy"
 WIN_RATE = "win_rate"
+REWARD_MODEL_SCORE = "reward_model_score"
 
 ANSWER_METRICS: dict[str, Metric] = STYLE.entries | FORM.entries
 """Those that look at what a model wrote."""
 
-METRICS: dict[str, Metric] = PREFERENCE.entries | ANSWER_METRICS | JUDGED.entries
+METRICS: dict[str, Metric] = PREFERENCE.entries | ANSWER_METRICS | JUDGED.entries | REWARD_MODEL.entries
 """Every per-prompt metric by name, in the order reports show them."""
 
 

@@ -38,15 +38,16 @@ def validate_model_directory(directory: Path, allow_code: bool = False) -> Model
     """
     if not directory.is_dir():
         raise StageError("model", f"{directory}: no such directory", "Correct the model's path.")
-    config = _json(directory / "config.json")
+    config = read_json(directory / "config.json")
     if not allow_code:
-        _refuse_code(directory, config)
+        refuse_code(directory, "Read the code; if you trust it, set allow_code: true for this local model.")
     _check_architecture(directory, config)
-    _check_weights(directory)
+    check_weights(directory)
     return _turn_end(directory, config)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """A model's JSON file. Raises StageError("model") that names it when it is not an object."""
     try:
         value = read_document(path)
     except FileNotFoundError:
@@ -58,18 +59,20 @@ def _json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _refuse_code(directory: Path, config: dict[str, Any]) -> None:
-    """ms-swift reads every model directory with trust_remote_code, so code in it would run."""
-    remedy = "Read the code; if you trust it, set allow_code: true for this local model."
+def refuse_code(directory: Path, remedy: str) -> None:
+    """Raise StageError("model") where loading the directory could execute what is in it.
+
+    ms-swift reads every model directory with trust_remote_code.
+    """
     for name in ("config.json", "tokenizer_config.json", "generation_config.json"):
-        if (directory / name).exists() and "auto_map" in _json(directory / name):
+        if (directory / name).exists() and "auto_map" in read_json(directory / name):
             raise StageError("model", f"{directory / name}: auto_map makes loading it execute code", remedy)
     if code := sorted(directory.rglob("*.py")):
         raise StageError("model", f"{code[0]}: a model must not ship Python code", remedy)
     arguments = directory / "args.json"
     if arguments.exists():
         for key in ("external_plugins", "custom_register_path"):
-            if _json(arguments).get(key):
+            if read_json(arguments).get(key):
                 raise StageError("model", f"{arguments}: {key} makes ms-swift execute code", remedy)
 
 
@@ -87,10 +90,11 @@ def _check_architecture(directory: Path, config: dict[str, Any]) -> None:
         )
 
 
-def _check_weights(directory: Path) -> None:
+def check_weights(directory: Path) -> None:
+    """Raise StageError("model") unless the directory has whole safetensors files with all promised tensors."""
     index, single = directory / _INDEX, directory / "model.safetensors"
     if index.exists():
-        weight_map = _json(index).get("weight_map")
+        weight_map = read_json(index).get("weight_map")
         if not isinstance(weight_map, dict) or not weight_map:
             raise StageError("model", f"{index}: has no weight_map", "Fetch this file again.")
         for shard in sorted(set(weight_map.values())):
@@ -119,7 +123,7 @@ def _tensors(path: Path) -> set[str]:
 
 def _turn_end(directory: Path, config: dict[str, Any]) -> ModelFacts:
     path = directory / "tokenizer_config.json"
-    settings = _json(path)
+    settings = read_json(path)
     eos, pad = token_text(settings.get("eos_token")), token_text(settings.get("pad_token"))
     if eos is None:
         raise StageError("model", f"{path}: has no eos_token", "Set eos_token to the token that ends a turn.")
@@ -147,7 +151,7 @@ def chat_template(directory: Path) -> str:
     path = directory / "chat_template.jinja"
     if path.exists():
         return path.read_text(encoding="utf-8")
-    template = _json(directory / "tokenizer_config.json").get("chat_template")
+    template = read_json(directory / "tokenizer_config.json").get("chat_template")
     if isinstance(template, list):
         template = next((entry["template"] for entry in template if entry["name"] == "default"), None)
     if not isinstance(template, str):
@@ -163,7 +167,7 @@ def token_text(token: str | dict[str, Any] | None) -> str | None:
 
 def token_ids(directory: Path) -> dict[str, int]:
     """Token text → id, of added tokens and the vocabulary of tokenizer.json."""
-    tokenizer = _json(directory / "tokenizer.json")
+    tokenizer = read_json(directory / "tokenizer.json")
     listed = tokenizer["model"]["vocab"]
     ids: dict[str, int] = listed if isinstance(listed, dict) else {row[0]: id for id, row in enumerate(listed)}
     return ids | {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
@@ -171,7 +175,7 @@ def token_ids(directory: Path) -> dict[str, int]:
 
 def _eos_ids(directory: Path, config: dict[str, Any]) -> list[int]:
     path = directory / "generation_config.json"
-    generation = _json(path) if path.exists() else {}
+    generation = read_json(path) if path.exists() else {}
     ids = generation.get("eos_token_id", config.get("eos_token_id"))
     return ids if isinstance(ids, list) else [] if ids is None else [ids]
 

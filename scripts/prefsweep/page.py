@@ -28,6 +28,7 @@ from prefsweep.plan import BASE
 from prefsweep.point_table import point_rows
 from prefsweep.rendering import bundle, drawn, page, source
 from prefsweep.results import StudyResults
+from prefsweep.reward_section import reward_section
 from prefsweep.screening_section import screening_figure, screening_section
 from prefsweep.speed_section import speed_section
 from prefsweep.table import Row
@@ -88,6 +89,7 @@ def _content(study: StudyResults, comparison: Comparison, rows: Mapping[str, Row
         "changes": changes_section(study, comparison),
         "alarms": account.alarm_rows(study, alarms(study, comparison)),
         "judge": judge_section(study, comparison, rows),
+        "reward": reward_section(study, comparison, rows),
         "answers": side_by_side(study, comparison),
         "failures": account.failed_runs(study),
         "speed": speed_section(study),
@@ -156,6 +158,7 @@ def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
         ("training", "Training"): panels["training"]["quantities"],
         ("alarms", "Alarms"): context["alarms"],
         ("judge", "Judge"): context["judge"]["lead"],
+        ("reward", "Reward model"): context["reward"]["lead"],
         ("answers", "Answers"): context["answers"]["prompts"],
         ("failures", "Failed runs"): context["failures"],
         ("speed", "Speed"): context["speed"]["tables"],

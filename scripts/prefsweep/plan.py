@@ -10,6 +10,7 @@ from pydantic import Field
 
 from prefsweep.files import sha256_of_json
 from prefsweep.planned_judge import PlannedJudge
+from prefsweep.planned_reward import PlannedRewardModel
 from prefsweep.records.base import Record
 from prefsweep.search import Halving
 from prefsweep.settings import Price, ServiceLevel
@@ -166,11 +167,11 @@ class Plan(Record):
     service_level: ServiceLevel | None = None
     """The study's `generate.slo`, apart from what a measurement depends on."""
     price: Price | None = None
-    """The study's `cost`."""
     tasks: list[str]
     judge: PlannedJudge | None = None
     kl_from_base: bool = False
     """The study's `evaluate.kl_from_base`; false in plans from before there was one."""
+    reward_model: PlannedRewardModel | None = None
     points: list[Point]
     runs: list[Run]
     halving: Halving | None = None

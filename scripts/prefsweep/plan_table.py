@@ -17,6 +17,7 @@ from rich.text import Text
 from prefsweep.detectable import detectable_text
 from prefsweep.judge_plan import judge_costs
 from prefsweep.plan import BASE, Plan, Point, Run, Stage
+from prefsweep.reward_model import reward_costs
 from prefsweep.search import Halving
 
 MOST_POINTS = 40
@@ -92,7 +93,8 @@ def show(plan: Plan, console: Console) -> None:
     groups = _by_method(plan.points) if grouped else [[point] for point in plan.points]
     everything = Cost.of(plan.runs)
     console.print(_cost_table(plan, groups, everything))
-    for line in [*_explained(plan, everything, grouped), *map(escape, judge_costs(plan.judge))]:
+    asked = judge_costs(plan.judge) + reward_costs(plan.reward_model, len(plan.runs), plan.data.heldout_rows)
+    for line in [*_explained(plan, everything, grouped), *map(escape, asked)]:
         console.print(line, highlight=False)
     console.print(Text("effective objectives", style="bold"))
     for points in groups:

@@ -16,6 +16,7 @@ from prefsweep.detectable import planned_detectable
 from prefsweep.estimate import Estimator
 from prefsweep.experience import Experience
 from prefsweep.failures import StageError
+from prefsweep.files import from_root
 from prefsweep.host import device_for
 from prefsweep.judge_plan import planned_judge
 from prefsweep.methods import Method
@@ -34,6 +35,8 @@ from prefsweep.plan import (
     Run,
     shared_precision,
 )
+from prefsweep.planned_reward import PlannedRewardModel
+from prefsweep.reward_model import planned_reward_model
 from prefsweep.screening import rung_id
 from prefsweep.search import halving_of
 from prefsweep.settings import JOBS_PER_GPU
@@ -98,7 +101,8 @@ def plan_studies(file: Path, overrides: dict[str, Any], places: Places) -> list[
     device = device_for(asked.config.device)
     models = [_check_model(spec, places) for spec in asked.models]
     datasets = [_check_data(spec, places) for spec in asked.datasets]
-    studies = [_plan(asked, model, data, device, places) for model in models for data in datasets]
+    reward_model = planned_reward_model(asked.config.evaluate.reward_model, places.root)
+    studies = [_plan(asked, model, data, device, places, reward_model) for model in models for data in datasets]
     check_number(file, asked.config, [run for study in studies for run in study.plan.runs], device)
     return studies
 
@@ -145,7 +149,14 @@ def _check_data(spec: DatasetSpec, places: Places) -> _CheckedData:
     return _CheckedData(spec, revision, check_once(spec, places.downloads, revision, code))
 
 
-def _plan(asked: Asked, model: _CheckedModel, data: _CheckedData, device: Device, places: Places) -> Study:
+def _plan(
+    asked: Asked,
+    model: _CheckedModel,
+    data: _CheckedData,
+    device: Device,
+    places: Places,
+    reward_model: PlannedRewardModel | None,
+) -> Study:
     file, methods, counts = asked.file, asked.methods, data.counts
     config = asked.about(model.spec, data.spec)
     check_methods(file, config, methods, counts)
@@ -181,7 +192,7 @@ def _plan(asked: Asked, model: _CheckedModel, data: _CheckedData, device: Device
         detectable=planned_detectable(config, len(points) - 1, counts, places.results),
         model=PlannedModel(
             name=model.spec.name,
-            directory=_relative(model.directory, places.root),
+            directory=from_root(model.directory, places.root),
             model_type=model.spec.model_type,
             template=model.spec.template,
             revision=model.revision,
@@ -204,6 +215,7 @@ def _plan(asked: Asked, model: _CheckedModel, data: _CheckedData, device: Device
         tasks=tasks,
         judge=planned_judge(config.evaluate.judge, runs, counts, generate.max_tokens, places.root),
         kl_from_base=config.evaluate.kl_from_base,
+        reward_model=reward_model,
         points=points,
         runs=runs,
         halving=halving_of(config.search),
@@ -236,7 +248,3 @@ def _screening(config: StudyConfig, points: list[Point], runs: list[Run], estima
             name = rung_id(point.id, seed, rung)
             screening.append(Run(id=name, point=point.id, seed=seed, rung=rung, estimate=estimate))
     return screening
-
-
-def _relative(path: Path, root: Path) -> str:
-    return str(path.relative_to(root) if path.is_relative_to(root) else path)

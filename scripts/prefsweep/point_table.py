@@ -11,6 +11,7 @@ from prefsweep.changes import Change, changes, changes_text, unasked
 from prefsweep.comparison import Comparison, MetricComparison, PointComparison
 from prefsweep.judge_summary import judge_columns
 from prefsweep.results import RunResults, StudyResults
+from prefsweep.reward_summary import reward_columns
 from prefsweep.speed_columns import point_speed
 from prefsweep.speed_control import speed_controls
 from prefsweep.table import DIFFERENCE_COLUMNS, ESTIMATE_COLUMNS, Row, fields, frame
@@ -37,7 +38,8 @@ def point_rows(study: StudyResults, comparison: Comparison) -> list[Row]:
             row |= _companion(name, point.metrics.get(name))
         finished = [run for run in study.of_point(point.point) if run.status == "finished"]
         row |= _tax(comparison, point.point) | judge_columns(study, comparison, point.point)
-        row |= _point_costs(finished) | point_speed(finished, control, study.plan)
+        row |= reward_columns(study, point.point) | _point_costs(finished)
+        row |= point_speed(finished, control, study.plan)
         row |= fields(costs.get(point.point), COST_COLUMNS) | _against_base(against_base(costs, point.point, control))
         rows.append(row | _told(point, found, moved) | {"drift_failures": _undrifted(study, point.point)})
     return rows

@@ -30,11 +30,12 @@ from prefsweep.records.score import Scores
 from prefsweep.records.screening import Screening
 from prefsweep.records.train import TrainRecord
 from prefsweep.records.traits import DataTraits
+from prefsweep.rewarded import Rewarded, with_reward_model
 from prefsweep.score_table import ScoreTable
 from prefsweep.screening import decisions, stopped_points
 
 Status = Literal["finished", "failed", "stopped", "unfinished"]
-STAGES = ("prepare", "train", "merge", "measure", "score", "drift", "judge", "compare")
+STAGES = ("prepare", "train", "merge", "measure", "score", "drift", "judge", "reward", "compare")
 
 LATENCIES = ("ttft", "tpot", "itl", "e2e")
 PERCENTILES = ("p50", "p95", "p99")
@@ -68,8 +69,10 @@ class RunResults:
     """What its answers are next to the base's; `scores` have it as a metric."""
     drifted: Drifted = field(default_factory=Drifted)
     """How far its answers are from the base; `scores` have it as metrics."""
+    rewarded: Rewarded = field(default_factory=Rewarded)
+    """What a reward model gives its answers; `scores` have it as a metric."""
     failures: tuple[Failure, ...] = ()
-    """In the order of the stages, without those of judging and drift, which take nothing else from a run."""
+    """In the order of the stages, without those that take nothing else from a run: judging, drift, rewarding."""
     stopped: bool = False
     """Its point was behind in screening."""
 
@@ -163,7 +166,12 @@ def read_study(directory: Path) -> StudyResults:
     screenings = decisions(directory, plan)
     stopped = {point for screening in screenings for point in stopped_points(screening)}
     runs = [_read_run(directory, plan, run, stopped=run.point in stopped) for run in plan.runs]
-    scores = with_rewards(plan, {run.run.id: with_drift(run.scores, plan, run.drifted) for run in runs if run.scores})
+    scores = {
+        run.run.id: with_reward_model(with_drift(run.scores, plan, run.drifted), run.rewarded)
+        for run in runs
+        if run.scores
+    }
+    scores = with_rewards(plan, scores)
     return StudyResults(
         directory=directory,
         plan=plan,
@@ -201,7 +209,7 @@ def _read_run(directory: Path, plan: Plan, run: Run, *, stopped: bool) -> RunRes
             failures.setdefault(
                 path.stem.partition("-")[2], read(path.name, lambda file: silent_death(file, plan.study))
             )
-    judge_failure, drift_failure = failures.pop("judge", None), failures.pop("drift", None)
+    judge_failure, drift_failure, reward_failure = (failures.pop(stage, None) for stage in ("judge", "drift", "reward"))
     judged = Judged.of(plan, read("judge.json", JudgeRecord.read), read("judged.jsonl", _judged_pairs), judge_failure)
     return RunResults(
         run=run,
@@ -215,6 +223,7 @@ def _read_run(directory: Path, plan: Plan, run: Run, *, stopped: bool) -> RunRes
         answers=read("generations.jsonl", _checked_answers),
         judged=judged,
         drifted=Drifted.read(folder, plan, drift_failure),
+        rewarded=Rewarded.read(folder, plan, reward_failure),
         failures=tuple(sorted([f for f in failures.values() if f] + failed, key=_stage_order)),
         stopped=stopped,
     )

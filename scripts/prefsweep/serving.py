@@ -5,7 +5,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,11 +58,13 @@ def serving(
     max_length: int,
     seed: int,
     log: Path,
+    arguments: Sequence[str] = (),
 ) -> Iterator[Server]:
     """Serve `model` as `name` on the loopback interface, with a key of its own; stop it on every way out.
 
-    `command` is what starts vLLM's server, such as `[".../bin/vllm", "serve"]`. Prefix caching is off, because it
-    would make repeated timing passes look faster than they are. Raises StageError with the log's last lines.
+    `command` is what starts vLLM's server, such as `[".../bin/vllm", "serve"]`; `arguments` come after all others.
+    Prefix caching is off, because it would make repeated timing passes look faster than they are. Raises StageError
+    with the log's last lines.
     """
     port = _free_port()
     argv = [
@@ -72,6 +74,7 @@ def serving(
         *("--max-model-len", str(max_length), "--seed", str(seed), "--generation-config", "vllm"),
         "--no-enable-prefix-caching",
         *_device_arguments(device, settings),
+        *arguments,
     ]
     environment = _environment(device)
     key = secrets.token_urlsafe(24)
@@ -167,12 +170,18 @@ def check_identity(server: Server, probes: list[Probe], precision: str) -> None:
 
     Raises StageError("wrong_model") with both values; a stale, swapped or foreign model cannot pass.
     """
+    check_name(server)
     with httpx.Client(base_url=server.url, headers=server.headers, timeout=300) as client:
-        served = [model["id"] for model in client.get("/v1/models").raise_for_status().json()["data"]]
-        if served != [server.name]:
-            raise StageError("wrong_model", f"the server at {server.url} serves {served}, not {server.name}")
         for probe in probes:
             check_served(probe, _prompt_log_probs(client, server.name, probe.token_ids), precision)
+
+
+def check_name(server: Server) -> None:
+    """Raise StageError("wrong_model") where another server has the address."""
+    answer = httpx.get(f"{server.url}/v1/models", headers=server.headers, timeout=300).raise_for_status()
+    served = [model["id"] for model in answer.json()["data"]]
+    if served != [server.name]:
+        raise StageError("wrong_model", f"the server at {server.url} serves {served}, not {server.name}")
 
 
 def _prompt_log_probs(client: httpx.Client, name: str, token_ids: list[int]) -> list[float]:

@@ -183,8 +183,15 @@ class JudgeConfig(Strict):
         return self
 
 
+class RewardModelConfig(Strict):
+    """Which model scores every arm's answers, one by one (docs/reward.md)."""
+
+    path: str = Field(min_length=1, description="The folder of a sequence classifier with one label.")
+    precision: Precision = Field("bfloat16", description="Of its served weights; its scores depend on it.")
+
+
 class EvaluateConfig(Strict):
-    """What is scored through the arm's own server, and by whom answers are compared."""
+    """What is scored through the arm's own server, and by whom answers are compared or scored."""
 
     tasks: list[str] = Field(
         [
@@ -200,3 +207,4 @@ class EvaluateConfig(Strict):
     kl_from_base: bool = Field(
         True, strict=True, description="How far each answer is from the base, token by token (docs/drift.md)."
     )
+    reward_model: RewardModelConfig | None = Field(None, description="Scores each answer (docs/reward.md).")

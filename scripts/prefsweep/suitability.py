@@ -8,7 +8,7 @@ from prefsweep.checking import DatasetCounts
 from prefsweep.engine_arguments import own_arguments
 from prefsweep.environments import lock_of
 from prefsweep.methods import Method
-from prefsweep.metrics import ANSWER_METRICS, METRICS, PREFERENCE_TASK, WIN_RATE
+from prefsweep.metrics import ANSWER_METRICS, METRICS, PREFERENCE_TASK, REWARD_MODEL_SCORE, WIN_RATE
 from prefsweep.plan import BASE, Device, Point, Run
 from prefsweep.search import halving_of
 from prefsweep.settings import ENGINE
@@ -76,8 +76,10 @@ def check_halving(
     if halving is None:
         return
     where = f"{file}:{load_yaml(file).line_of(('search', 'halving'))}: search.halving"
-    if METRICS[config.primary_metric].needs_judge:
-        what = f"rungs are not judged, so that {config.primary_metric} cannot rank points there"
+    primary = METRICS[config.primary_metric]
+    if primary.needs_judge or primary.needs_reward_model:
+        asked = "judged" if primary.needs_judge else "scored by a reward model"
+        what = f"rungs are not {asked}, so that {primary.name} cannot rank points there"
         raise StudyError([f"{where}: {what}; declare another primary_metric or remove one of the two"])
     if any(point.settings.get("deepspeed") for point in points):
         raise StudyError([f"{where}: runs with train.deepspeed cannot be continued at a rung; remove one of the two"])
@@ -124,6 +126,7 @@ def check_primary_metric(file: Path, config: StudyConfig, counts: DatasetCounts 
         if metric.direction != "neutral"
         and (counts is None or counts.has_pairs or not metric.needs_pairs)
         and (config.evaluate.judge is not None or not metric.needs_judge)
+        and (config.evaluate.reward_model is not None or not metric.needs_reward_model)
     ]
     if config.primary_metric in offered:
         return
@@ -134,6 +137,8 @@ def check_primary_metric(file: Path, config: StudyConfig, counts: DatasetCounts 
         remedy = f"declare one of {', '.join(offered)}, {ADD_PAIRS}"
     elif config.primary_metric == WIN_RATE:
         why, remedy = "needs somebody who compares answers", "name a judge in `evaluate.judge:` (docs/judge.md)"
+    elif config.primary_metric == REWARD_MODEL_SCORE:
+        why, remedy = "needs somebody who scores answers", "name a model in `evaluate.reward_model:` (docs/reward.md)"
     else:
         close = get_close_matches(config.primary_metric, offered, n=1)
         hint = f"did you mean {close[0]!r}? Choose from" if close else "choose from"

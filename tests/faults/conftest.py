@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.serving_jobs import serving_environment
 from tests.workflow.conftest import STUDY, Project, new_project
 
 SOON_SECONDS = 60
@@ -51,3 +52,9 @@ class Planning:
 @pytest.fixture(scope="session")
 def planning(tmp_path_factory: pytest.TempPathFactory) -> Planning:
     return Planning(new_project(tmp_path_factory.mktemp("faults") / "project"))
+
+
+@pytest.fixture(scope="session")
+def serve_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of a serving environment with a fake server."""
+    return serving_environment(tmp_path_factory.mktemp("serve"))

@@ -61,6 +61,8 @@ def full_study(methods: dict[str, Method]) -> list[Line]:
     lines.append(Line(("evaluate", "judge"), None))
     judge = {name: field.default for name, field in JudgeConfig.model_fields.items()} | _JUDGE
     lines += [Line(("evaluate", "judge", key), str(value)) for key, value in judge.items()]
+    lines += [Line(("evaluate", "reward_model"), None), Line(("evaluate", "reward_model", "path"), "rewarder")]
+    lines.append(Line(("evaluate", "reward_model", "precision"), "bfloat16"))
     lines += [Line(("search",), None), Line(("search", "random"), "3"), Line(("search", "seed"), "0")]
     lines += [Line(("search", "halving"), None), Line(("search", "halving", "start"), "0.25")]
     lines += [Line(("search", "halving", "keep"), "0.5"), Line(("search", "halving", "rungs"), "2")]

@@ -4,20 +4,18 @@ The job is the real one, in the serving environment, with the real clients; only
 """
 
 import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from prefsweep.environments import ensure, python_of
+from prefsweep.environments import python_of
 from prefsweep.failures import Failure
 from prefsweep.plan import Plan
-from prefsweep.records.audit import DataAudit
 from prefsweep.records.base import hashed_files
 from prefsweep.records.merge import Probe
-from tests.example_study import Shape, build_study, merge_record
+from tests.example_study import Shape, merge_record
+from tests.faults.serving_jobs import attested_study
 from tests.real_project import ROOT
 from tests.tokenizer_model import write_tokenizer_model
 
@@ -26,29 +24,10 @@ RESULTS = ("generations.jsonl", "throughput.json", "evaluation.json")
 PROBE = Probe(prompt="h0000", token_ids=[1, 2, 3], answer_tokens=1, log_probs=[-1.0, -1.0])
 
 
-@pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The serving environment's Python, in an environment whose `vllm` is the fake server."""
-    ensure(["serve", "evaluate"], "cpu")
-    serve = python_of("serve", "cpu").parents[1]
-    folder = tmp_path_factory.mktemp("serve")
-    (folder / "bin").mkdir()
-    shutil.copy2(serve / "pyvenv.cfg", folder)
-    (folder / "lib").symlink_to(serve / "lib")
-    (folder / "bin" / "python").symlink_to(python_of("serve", "cpu"))
-    vllm = folder / "bin" / "vllm"
-    vllm.write_text(f'#!/bin/sh\nshift\nexec "{sys.executable}" "{ROOT / "tests" / "fake_server.py"}" "$@"\n')
-    vllm.chmod(0o755)
-    return folder / "bin" / "python"
-
-
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
     """A study whose only trained run has been merged and is now to be measured."""
-    folder = build_study(tmp_path, Shape(methods=("dpo",), unfinished=("dpo",), heldout=6, showcase=1))
-    data = folder / "data"
-    attested = [file for file in hashed_files(data) if file.name == "heldout.jsonl"]
-    DataAudit.read(data / "data.json").model_copy(update={"files": attested}).write(data / "data.json")
+    folder = attested_study(tmp_path, Shape(methods=("dpo",), unfinished=("dpo",), heldout=6, showcase=1))
     plan = Plan.read(folder / "plan.json")
     run = folder / "runs" / RUN
     write_tokenizer_model(run / "merged")
@@ -65,10 +44,19 @@ def study(tmp_path: Path) -> Path:
         ("die-evaluating", "6 timed passes done"),
     ],
 )
-def test_a_run_whose_server_dies_fails_and_is_not_slow(python: Path, study: Path, fault: str, reached: str) -> None:
+def test_a_run_whose_server_dies_fails_and_is_not_slow(
+    serve_python: Path, study: Path, fault: str, reached: str
+) -> None:
     run = study / "runs" / RUN
     evaluate = [str(python_of("evaluate", "cpu")), str(ROOT / "scripts" / "evaluate.py")]
-    command = [str(python), str(ROOT / "scripts" / "measure.py"), "--plan", str(study / "plan.json"), "--run", RUN]
+    command = [
+        str(serve_python),
+        str(ROOT / "scripts" / "measure.py"),
+        "--plan",
+        str(study / "plan.json"),
+        "--run",
+        RUN,
+    ]
     command += ["--data", str(study / "data"), "--tasks", str(ROOT / "config" / "tasks"), "--evaluate", *evaluate]
     outcome = subprocess.run(
         [*command, "--output", str(run)],

@@ -11,6 +11,7 @@ from prefsweep.metric_kinds.answer import Answer, answers_of, opening
 from prefsweep.metric_kinds.form import FORM
 from prefsweep.metric_kinds.judgement import JUDGED
 from prefsweep.metric_kinds.preference import PREFERENCE
+from prefsweep.metric_kinds.reward_model import REWARD_MODEL
 from prefsweep.metric_kinds.style import STYLE
 from prefsweep.metrics import METRICS
 from prefsweep.records.data import HeldOutPrompt
@@ -158,7 +159,7 @@ def test_a_function_and_its_docstring_are_an_entry() -> None:
 
 
 def test_no_two_metrics_have_one_name_and_each_is_described() -> None:
-    assert len(METRICS) == sum(len(kind.entries) for kind in (PREFERENCE, STYLE, FORM, JUDGED))
+    assert len(METRICS) == sum(len(kind.entries) for kind in (PREFERENCE, STYLE, FORM, JUDGED, REWARD_MODEL))
     assert all(metric.description and metric.source and metric.unit for metric in METRICS.values())
 
 

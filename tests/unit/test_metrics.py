@@ -9,7 +9,7 @@ import pytest
 
 from prefsweep.failures import Failure, StageError
 from prefsweep.files import write_json, write_jsonl
-from prefsweep.metrics import METRICS, WIN_RATE, preference_metrics, score_run
+from prefsweep.metrics import METRICS, REWARD_MODEL_SCORE, WIN_RATE, preference_metrics, score_run
 from prefsweep.records.base import hashed_files
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.measure import Evaluation, Generation, PairScore
@@ -86,7 +86,8 @@ def test_rows_are_joined_by_id_whatever_their_order() -> None:
 
 def test_every_value_has_an_entry_in_the_catalogue_and_the_other_way_round() -> None:
     scores = score_run([_prompt("a")], [_generation("a", "Sun and water. " * 8)], _evaluation(_pair("a")))
-    assert [*scores.prompts[0].metrics, WIN_RATE] == list(METRICS), "the judge's is joined where scores are read"
+    joined = [WIN_RATE, REWARD_MODEL_SCORE]
+    assert [*scores.prompts[0].metrics, *joined] == list(METRICS), "the last are joined where scores are read"
 
 
 def test_preference_metrics_by_hand() -> None:

@@ -12,6 +12,7 @@ from prefsweep.judge_plan import judge_costs
 from prefsweep.plan import Plan
 from prefsweep.planning import Study, check_still_planned, plan_studies, planned_studies
 from prefsweep.study_problems import StudyError
+from tests.model_fixtures import write_reward_model
 from tests.tokenizer_model import write_tokenizer_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -367,6 +368,35 @@ def test_what_decides_verdicts_is_told_from_what_they_take(places: Places) -> No
 def test_a_judge_that_cannot_do_what_is_asked_is_refused(places: Places, more: str, message: str) -> None:
     with pytest.raises(StudyError, match=message):
         plan(places, more=more, rows=PAIRS[:30])
+
+
+def test_a_reward_model_is_planned_by_its_content(places: Places) -> None:
+    folder = write_reward_model(places.models.parent / "rewarder")
+    more = f"evaluate: {{reward_model: {{path: {folder}, precision: float32}}}}\nprimary_metric: reward_model_score\n"
+    found = plan(places, more=more, rows=PAIRS[:30]).reward_model
+    assert found is not None
+    assert (found.name, found.settings.precision, len(found.revision)) == ("rewarder", "float32", 64)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (
+            "primary_metric: reward_model_score\n",
+            r"study.yaml:6: primary_metric: 'reward_model_score' needs somebody .*evaluate.reward_model",
+        ),
+        (
+            "evaluate: {{reward_model: {{path: {folder}}}}}\nprimary_metric: reward_model_score\n"
+            "train: {{batch_size: 4}}\nsearch: {{halving: {{rungs: 1}}}}\n",
+            r"study.yaml:9: search.halving: rungs are not scored by a reward model",
+        ),
+        ("evaluate: {{reward_model: {{pth: x}}}}\n", r"study.yaml:6: .*pth: unknown key; did you mean 'path'"),
+    ],
+)
+def test_a_reward_model_that_cannot_do_what_is_asked_is_refused(places: Places, more: str, message: str) -> None:
+    folder = write_reward_model(places.models.parent / "rewarder")
+    with pytest.raises(StudyError, match=message):
+        plan(places, more=more.format(folder=folder), rows=PAIRS[:30])
 
 
 def test_a_template_that_is_not_there_is_refused(places: Places) -> None:

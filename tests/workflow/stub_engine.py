@@ -3,7 +3,8 @@
 Only the workflow's behaviour is tested with it; nothing it writes is ever published. The environment variable
 STUB_FAIL names methods whose training fails (STUB_FAIL_RUN one of them, as `method:part of a run's id`), STUB_FAULT
 what is wrong with what trained, STUB_GREEDY methods whose training takes 1.5 GB of memory, STUB_SECONDS says how long
-a training lasts, STUB_FAIL_DRIFT names methods whose distance from the base cannot be computed.
+a training lasts, STUB_FAIL_DRIFT names methods whose distance from the base cannot be computed, STUB_UNREWARDED one
+whose answers no reward model can be served for.
 """
 
 import json
@@ -26,6 +27,7 @@ from prefsweep.prepared import heldout_prompts
 from prefsweep.provenance import circumstances
 from prefsweep.records.measure import read_generations
 from tests import example_study as example
+from tests.example_rewards import reward_record
 
 SHAPE = example.Shape()
 FAULTS = {"frozen": {"adapter_norm": 0.0}, "lossy": {"rows": 143}, "cut short": {"steps": 35}}
@@ -43,7 +45,8 @@ def main(script: str, arguments: list[str]) -> None:
         return
     directory = Path(options.output)
     with recorded(options.run, script, directory):
-        {"train": train, "merge": merge, "measure": measure, "drift": drift}[script](options, directory)
+        stages = {"train": train, "merge": merge, "measure": measure, "drift": drift, "reward": reward}
+        stages[script](options, directory)
 
 
 def train(options: Namespace, directory: Path) -> None:
@@ -95,6 +98,14 @@ def drift(options: Namespace, directory: Path) -> None:
         raise StageError("oom", "two models do not fit")
     generations = list(read_generations(directory / "generations.jsonl"))
     example.write_drift(directory, run, point, plan.opponent(run.id), generations, chance(options))
+
+
+def reward(options: Namespace, directory: Path) -> None:
+    plan = Plan.read(Path(options.plan))
+    if plan.point_of(options.run).method == os.environ.get("STUB_UNREWARDED"):
+        raise StageError("server_crash", "the server ended with status 1")
+    prompts = heldout_prompts(Path(options.data))
+    reward_record(plan, options.run, prompts, directory).write(directory / "reward.json")
 
 
 def chance(options: Namespace) -> random.Random:

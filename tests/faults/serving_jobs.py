@@ -1,0 +1,34 @@
+"""What jobs of the serving environment start from in these tests: a prepared study, and a `vllm` that is not vLLM."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from prefsweep.environments import ensure, python_of
+from prefsweep.records.audit import DataAudit
+from prefsweep.records.base import hashed_files
+from tests.example_study import Shape, build_study
+from tests.real_project import ROOT
+
+
+def serving_environment(folder: Path) -> Path:
+    """The serving environment's Python, in an environment in `folder` whose `vllm` is the fake server."""
+    ensure(["serve", "evaluate"], "cpu")
+    serve = python_of("serve", "cpu").parents[1]
+    (folder / "bin").mkdir()
+    shutil.copy2(serve / "pyvenv.cfg", folder)
+    (folder / "lib").symlink_to(serve / "lib")
+    (folder / "bin" / "python").symlink_to(python_of("serve", "cpu"))
+    vllm = folder / "bin" / "vllm"
+    vllm.write_text(f'#!/bin/sh\nshift\nexec "{sys.executable}" "{ROOT / "tests" / "fake_server.py"}" "$@"\n')
+    vllm.chmod(0o755)
+    return folder / "bin" / "python"
+
+
+def attested_study(folder: Path, shape: Shape) -> Path:
+    """A made-up study whose held-out prompts are as they were prepared."""
+    study = build_study(folder, shape)
+    data = study / "data"
+    attested = [file for file in hashed_files(data) if file.name == "heldout.jsonl"]
+    DataAudit.read(data / "data.json").model_copy(update={"files": attested}).write(data / "data.json")
+    return study

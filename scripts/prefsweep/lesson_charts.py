@@ -77,6 +77,7 @@ def _effect_figure(setting: str, comparison: Comparison, colours: dict[str, str]
     rows = [
         {
             "method": effect.method,
+            "place": effect.method,
             "value": setting_text(effect.value),
             "from": setting_text(effect.reference),
             "mean": effect.difference.estimate,
@@ -87,24 +88,41 @@ def _effect_figure(setting: str, comparison: Comparison, colours: dict[str, str]
         for effect in effects
         if setting_text(effect.value) in shown
     ]
+    seeds = [
+        {
+            "method": effect.method,
+            "place": f"{effect.method}, seeds",
+            "value": setting_text(effect.value),
+            "seed": seed,
+            "difference": difference,
+        }
+        for effect in effects
+        for seed, difference in effect.seed_differences.items()
+        if setting_text(effect.value) in shown and len(effect.seed_differences) > 1
+    ]
+    dots = "; dots are seeds" if seeds else ""
     cut = f"; {len(shown)} of {len(values)} values" if len(shown) < len(values) else ""
     spoken = "; ".join(f"{row['method']} {row['from']} to {row['value']}: {row['text']}" for row in rows[:20])
     return Figure(
         id=f"effect-{setting.replace('_', '-')}",
         title=setting.replace("_", " "),
-        note=f"difference to the lowest value, on the development half{cut}",
+        note=f"difference to the lowest value, on the development half{dots}{cut}",
         description=f"Effect of {title_of(setting)} on {title_of(comparison.primary_metric)}: {spoken}",
-        spec=spec_of(_effects(rows, shown, comparison.unit, colours), height=180),
+        spec=spec_of(_effects(rows, seeds, shown, comparison.unit, colours), height=180),
     )
 
 
-def _effects(rows: Rows, values: list[str], unit: str, colours: dict[str, str]) -> Any:
-    methods = list(dict.fromkeys(row["method"] for row in rows))
+def _effects(rows: Rows, seeds: Rows, values: list[str], unit: str, colours: dict[str, str]) -> Any:
+    places = list(dict.fromkeys(name for row in rows for name in (row["place"], f"{row['place']}, seeds")))
+    places = places if seeds else places[::2]
     axis = alt.Axis(title=None, **value_format(unit))
-    chart = alt.Chart(alt.InlineData(rows)).encode(
-        x=alt.X("value:N").sort(values).title(None).axis(grid=False, labelAngle=0),
-        xOffset=alt.XOffset("method:N").scale(domain=methods),
-        color=method_colour(colours),
+    chart, dots = (
+        alt.Chart(alt.InlineData(data)).encode(
+            x=alt.X("value:N").sort(values).title(None).axis(grid=False, labelAngle=0),
+            xOffset=alt.XOffset("place:N").scale(domain=places),
+            color=method_colour(colours),
+        )
+        for data in (rows, seeds)
     )
     tooltip = [alt.Tooltip("method:N"), *(alt.Tooltip(f"{key}:N", title=key) for key in ("from", "value"))]
     zero = alt.Chart(alt.InlineData([{"zero": 0}])).mark_rule(strokeDash=[3, 3], color=_NEUTRAL)
@@ -115,6 +133,9 @@ def _effects(rows: Rows, values: list[str], unit: str, colours: dict[str, str]) 
             y=alt.Y("mean:Q").axis(axis),
             shape=method_shape(colours),
             tooltip=[*tooltip, alt.Tooltip("text:N", title="difference")],
+        ),
+        dots.mark_circle(size=14, opacity=0.8).encode(
+            y=alt.Y("difference:Q").axis(axis), tooltip=[*tooltip[::2], alt.Tooltip("seed:O")]
         ),
     )
 

@@ -18,6 +18,7 @@ from prefsweep.findings import Findings
 from prefsweep.pairing import HalfPrompts
 from prefsweep.plan import BASE, Point
 from prefsweep.records.base import Record
+from prefsweep.setting_grids import SettingGrid, levels, setting_grids
 from prefsweep.statistics import Array, Interval, crossed_bootstraps, rate_interval
 
 _ALL_BUDGETS = 12
@@ -37,6 +38,8 @@ class Effect(Record):
     """Those in which the value's point had the higher mean."""
     difference: Interval
     """Over seeds × prompts of the development half."""
+    seed_differences: dict[int, float]
+    """The same of each seed alone."""
 
 
 class BestOf(Record):
@@ -52,11 +55,12 @@ class BestOf(Record):
 
 
 class Lessons(Record):
-    """By method in the plan's order. Both are empty where nothing was swept."""
+    """By method in the plan's order. All are empty where nothing was swept."""
 
     effects: list[Effect]
     """A value without a pair has none."""
     best_of: list[BestOf]
+    grids: list[SettingGrid]
 
 
 def learn(findings: Findings) -> Lessons:
@@ -68,6 +72,7 @@ def learn(findings: Findings) -> Lessons:
     return Lessons(
         effects=[effect for method in methods for effect in _effects(findings, method, points[method])],
         best_of=[best for method in methods for best in _best_of(findings, method, points[method])],
+        grids=[grid for method in methods for grid in setting_grids(findings, method, points[method])],
     )
 
 
@@ -111,14 +116,20 @@ def _effects(findings: Findings, method: str, points: Sequence[Point]) -> list[E
         return []
     values, clusters = _tables(findings, points, findings.development_prompts)
     names = dict.fromkeys(name for point in points for name in point.settings)
-    return [effect for name in names for effect in _effects_of(method, name, points, values, clusters)]
+    seeds = [run.seed for run in findings.runs[points[0].id]]
+    return [effect for name in names for effect in _effects_of(method, name, points, values, clusters, seeds)]
 
 
 def _effects_of(
-    method: str, setting: str, points: Sequence[Point], values: Array, clusters: npt.NDArray[np.int64]
+    method: str,
+    setting: str,
+    points: Sequence[Point],
+    values: Array,
+    clusters: npt.NDArray[np.int64],
+    seeds: Sequence[int],
 ) -> list[Effect]:
     """Every other value against the lowest, each over the pairs of points that are equal in all other settings."""
-    reference, *others = _levels([point.settings.get(setting) for point in points])
+    reference, *others = levels([point.settings.get(setting) for point in points])
     paired = {
         index: pairs for index, level in enumerate(others) if (pairs := _pairs(setting, points, reference, level))
     }
@@ -133,17 +144,11 @@ def _effects_of(
             pairs=len(pairs),
             pairs_above=int((pairs.mean(axis=(1, 2)) > 0).sum()),
             difference=interval,
+            seed_differences=dict(zip(seeds, map(float, pairs.mean(axis=(0, 2))), strict=True)),
         )
         for index, pairs, interval in zip(paired, differences, intervals, strict=True)
         if interval is not None
     ]
-
-
-def _levels(values: Sequence[Any]) -> list[Any]:
-    """The different values, numbers in rising order, anything else in the plan's."""
-    different = list({canonical_json(value): value for value in values}.values())
-    numbers = all(isinstance(value, int | float) for value in different)
-    return sorted(different) if numbers else different
 
 
 def _pairs(setting: str, points: Sequence[Point], reference: Any, level: Any) -> list[tuple[int, int]]:

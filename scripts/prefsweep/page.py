@@ -19,6 +19,7 @@ from prefsweep.data_charts import length_figure, rule_figure
 from prefsweep.data_section import data_section
 from prefsweep.figure_files import write_figures
 from prefsweep.files import write_text
+from prefsweep.grid_charts import grid_figures
 from prefsweep.judge_section import judge_section
 from prefsweep.lesson_charts import lesson_figures
 from prefsweep.lessons_section import lessons_section
@@ -80,6 +81,7 @@ def _content(study: StudyResults, comparison: Comparison, rows: Mapping[str, Row
         "banner": summary.banner(study, partial=partial),
         "tiles": summary.tiles(comparison, rows),
         "caveats": summary.caveats(study, comparison),
+        "caveats_in_the_open": summary.CAVEATS_IN_THE_OPEN,
         "summary": summary.particulars(study),
         "primary": summary.primary_metric(comparison),
         "board": leaderboard.board(study, comparison, rows),
@@ -114,7 +116,7 @@ def _panels(
         "behaviour": drawn(
             charts.metric_figure(comparison, catalogue[name], colours, dots=False) for name in behaviour
         ),
-        "lessons": drawn(lesson_figures(comparison, colours)),
+        "lessons": drawn([*lesson_figures(comparison, colours), *grid_figures(comparison, colours)]),
         "data": drawn(_data_figures(study, comparison, colours)),
         "training": training_section(study, comparison, colours),
     }

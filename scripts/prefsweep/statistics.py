@@ -19,8 +19,6 @@ ALPHA = 0.05
 POWER = 0.8
 
 _LEAST_PROBABILITY = 1e-300
-_MOST_PROMPTS = 1e6
-"""Times those that there are: what would not be resolved by so many is not by any."""
 
 Array = npt.NDArray[np.float64]
 
@@ -213,37 +211,3 @@ def minimum_detectable_effect(interval: Interval, alpha: float = ALPHA, power: f
     q are the interval's quantiles (Bloom 1995; for paired evaluations Miller 2024, arXiv 2411.00640).
     """
     return (interval.quantile(1 - alpha / 2) + interval.quantile(power)) * interval.standard_error
-
-
-def prompts_to_resolve(
-    interval: Interval, prompts: int, effect: float, alpha: float = ALPHA, power: float = POWER
-) -> int | None:
-    """How many prompts would make `effect` detectable, given the interval that `prompts` of them gave.
-
-    The seeds' part of the standard error stays as it is; None when it alone is too large, and when nothing
-    varies.
-    """
-    if interval.standard_error == 0 or effect <= 0:
-        return None
-
-    def lacking(log: float) -> float:
-        return minimum_detectable_effect(_with_prompts(interval, math.exp(log)), alpha, power) - effect
-
-    least, most = math.log(2 / interval.clusters), math.log(_MOST_PROMPTS)
-    if lacking(most) > 0:
-        return None
-    factor = math.exp(optimize.brentq(lacking, least, most)) if lacking(least) > 0 else math.exp(least)
-    return math.ceil(prompts * factor)
-
-
-def _with_prompts(interval: Interval, factor: float) -> Interval:
-    """The same noise seen with `factor` times the prompts: all of it shrinks but what seeds differ in themselves."""
-    lasting = min((interval.seed_standard_error / interval.standard_error) ** 2, interval.seed_share)
-    left = lasting + (1 - lasting) / factor
-    return interval.model_copy(
-        update={
-            "standard_error": interval.standard_error * math.sqrt(left),
-            "seed_share": (lasting + (interval.seed_share - lasting) / factor) / left,
-            "clusters": max(round(interval.clusters * factor), 2),
-        }
-    )

@@ -15,6 +15,9 @@ from prefsweep.speed_control import speed_controls
 from prefsweep.table import Row
 from prefsweep.wording import amount, count, difference_text
 
+CAVEATS_IN_THE_OPEN = 3
+"""The gravest; the others are folded, so that the answer and what it is worth are read at a glance."""
+
 
 def opening(comparison: Comparison) -> tuple[str, str]:
     """The headline as a title and the sentences that support it."""
@@ -76,7 +79,11 @@ def tiles(comparison: Comparison, rows: Mapping[str, Row]) -> list[dict[str, str
 
 
 def caveats(study: StudyResults, comparison: Comparison) -> list[str]:
-    """Everything that limits the answer, each said once."""
+    """Everything that limits the answer, each said once, the gravest first.
+
+    First what the answer may really be about, then how little it rests on, then whether methods had equal chances and
+    the data are sound, then what concerns speeds and costs alone.
+    """
     recommended = comparison.point(comparison.recommended).caveats if comparison.recommended else []
     hacked = [
         f"The recommended point raised an alarm: {alarm.name} ({alarm.sentence})."
@@ -87,7 +94,7 @@ def caveats(study: StudyResults, comparison: Comparison) -> list[str]:
     rule = unbeaten_rule(study.traits, comparison)
     clauses = [f"{text[:1].upper()}{text[1:]}." for text in recommended]
     speed = [control.reason for control in speed_controls(study).values() if control.failed] + disturbances(study)
-    said = [*clauses, *hacked, *comparison.notices, *([rule] if rule else []), *speed, *study.plan.notices, *of_data]
+    said = [*hacked, *([rule] if rule else []), *clauses, *comparison.notices, *of_data, *study.plan.notices, *speed]
     return list(dict.fromkeys(map(str, said)))
 
 

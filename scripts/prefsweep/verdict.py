@@ -8,7 +8,8 @@ from typing import Literal
 
 from prefsweep.metrics import Metric
 from prefsweep.pairing import MetricComparison
-from prefsweep.statistics import ALPHA, Interval, least_p_value, prompts_to_resolve
+from prefsweep.resolving import prompts_to_resolve, seeds_to_resolve
+from prefsweep.statistics import ALPHA, Interval, least_p_value
 from prefsweep.wording import amount, count, difference_text, probability, sample_text, signed, value_text
 
 Verdict = Literal["better", "worse", "equivalent", "not resolved", "reference", "failed", "stopped", "not finished"]
@@ -133,7 +134,7 @@ def caveats(evidence: Evidence) -> list[str]:
 
 
 def what_would_resolve(evidence: Evidence) -> str:
-    """How many prompts the observed difference would need, or the smallest worthwhile one if larger."""
+    """How many prompts, or seeds, the observed difference would need, or the smallest worthwhile one if larger."""
     primary = evidence.primary
     if primary is None or primary.difference is None or (evidence.p_adjusted or 0) < ALPHA:
         return ""
@@ -141,12 +142,20 @@ def what_would_resolve(evidence: Evidence) -> str:
     effect, what = observed, "a difference this large"
     if observed < evidence.smallest_effect:
         effect, what = evidence.smallest_effect, "the smallest worthwhile effect"
-    needed = prompts_to_resolve(primary.difference, primary.prompts, effect, evidence.strictest_alpha)
-    if needed is not None and needed > primary.prompts:
-        return f"About {needed:,} test prompts would resolve {what}."
-    if needed is None and effect > 0 and primary.difference.standard_error > 0:
-        return f"More prompts alone would not resolve {what}: the seeds differ too much, so run more seeds."
-    return ""
+    prompts = prompts_to_resolve(primary.difference, primary.prompts, effect, evidence.strictest_alpha)
+    seeds = seeds_to_resolve(primary.difference, effect, evidence.strictest_alpha)
+    return _enough(prompts, seeds, primary, effect, what)
+
+
+def _enough(prompts: int | None, seeds: int | None, primary: MetricComparison, effect: float, what: str) -> str:
+    assert primary.difference is not None
+    if prompts is not None and prompts > primary.prompts:
+        instead = f", and so would about {seeds} seeds on those there are" if seeds else ""
+        return f"About {prompts:,} test prompts would resolve {what}{instead}."
+    if prompts is not None or effect == 0 or primary.difference.standard_error == 0:
+        return ""
+    instead = f"about {seeds} seeds on the same prompts would" if seeds else "run more seeds on more prompts"
+    return f"More prompts alone would not resolve {what}, because the seeds differ too much: {instead}."
 
 
 def headline(label: str, choices: int, stopped: int, evidence: Evidence, base: MetricComparison | None) -> str:

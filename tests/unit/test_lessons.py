@@ -12,6 +12,7 @@ import pytest
 from compare import compared
 from prefsweep.comparison import Comparison, compare
 from prefsweep.failures import Failure
+from prefsweep.grid_charts import grid_figures
 from prefsweep.lesson_charts import MOST_VALUES_DRAWN, lesson_figures
 from prefsweep.lesson_tables import hyperparameters_table, tries_table
 from prefsweep.lessons import Effect, best_of_weights
@@ -206,3 +207,37 @@ def test_of_many_points_values_are_thinned_and_tries_are_powers_of_two(template:
     drawn = effect.spec["layer"][1]["data"]["values"]
     assert f"{len(drawn)} of 29 values" in effect.note
     assert MOST_VALUES_DRAWN // 2 < len(drawn) <= MOST_VALUES_DRAWN
+
+
+def test_an_effects_seeds_average_to_it(template: Plan) -> None:
+    effect = _effects(_compared(_plan(template), _additive, noise=3.0))["beta", 2]
+    assert list(effect.seed_differences) == list(SEEDS)
+    assert fmean(effect.seed_differences.values()) == pytest.approx(effect.difference.estimate)
+    assert len(set(effect.seed_differences.values())) == len(SEEDS)
+
+
+def test_two_swept_settings_make_a_grid_of_what_was_tried(template: Plan) -> None:
+    comparison = _compared(_plan(template), _additive)
+    (grid,) = comparison.lessons.grids
+    assert (grid.across, grid.down, len(grid.cells)) == ("learning_rate", "beta", 6)
+    means = {(cell.across, cell.down): cell.mean for cell in grid.cells}
+    assert means[2e-5, 4] - means[1e-5, 1] == pytest.approx(5 - 1)
+    assert means[1e-5, 2] - means[1e-5, 1] == pytest.approx(3)
+    (figure,) = grid_figures(comparison, method_colours([BASE, "dpo"]))
+    assert figure.description.count(";") == 5
+    strength = figure.spec["layer"][0]["encoding"]["opacity"]["scale"]
+    assert strength["domain"] == [min(means.values()), max(means.values())]
+
+
+def test_a_third_setting_is_averaged_over(template: Plan) -> None:
+    wide = [settings | {"lora_rank": rank} for settings in GRID for rank in (8, 16)]
+    grids = _compared(_plan(template, wide), _additive).lessons.grids
+    assert [(grid.across, grid.down) for grid in grids] == [
+        ("learning_rate", "beta"), ("learning_rate", "lora_rank"), ("beta", "lora_rank"),
+    ]  # fmt: skip
+    assert {cell.points for cell in grids[0].cells} == {2}
+
+
+def test_values_that_seldom_meet_make_no_grid(template: Plan) -> None:
+    drawn = [{"learning_rate": 1e-5 * n, "beta": n, "lora_rank": 8} for n in range(1, 6)]
+    assert _compared(_plan(template, drawn), lambda settings, half: 0.0).lessons.grids == []

@@ -78,7 +78,7 @@ def test_a_disturbance_names_the_run_at_the_top_of_the_page(tmp_path: Path, time
     (sentence,) = disturbances(study)
     assert sentence.startswith(said)
     assert "(orpo lambda=0.1 lr=0.0002, seed 0): in 1 run more than" in sentence
-    caveats = render_page(study, compared(study)).partition("What limits this answer")[2].partition("</ul>")[0]
+    caveats = render_page(study, compared(study)).partition("What limits this answer")[2].partition("</section>")[0]
     assert said.partition("'")[0] in caveats
 
 

@@ -96,7 +96,7 @@ def test_measurement_error_is_said_and_no_speed_is_compared(torn: StudyResults) 
     assert [failed for _, failed in section["checks"][:2]] == [False, True]
     assert ["against base" in table["heads"] for table in section["tables"]] == [True, False]
     page = render_page(torn, comparison)
-    caveats = page.partition("What limits this answer")[2].partition("</ul>")[0]
+    caveats = page.partition("What limits this answer")[2].partition("</section>")[0]
     assert "Speed with 8 requests at a time: measurement error" in caveats
     assert 'class="control is-failed" role="alert"' in page
     assert {row["speed_control"] for row in point_rows(torn, comparison)} == {"measurement error"}

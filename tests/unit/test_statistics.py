@@ -13,7 +13,6 @@ from prefsweep.statistics import (
     crossed_bootstraps,
     holm,
     minimum_detectable_effect,
-    prompts_to_resolve,
     rate_interval,
     wilson,
 )
@@ -196,22 +195,6 @@ def test_a_tail_is_the_quantile_inverted(share: float, level: float) -> None:
 def test_a_tail_too_small_for_a_number_is_small() -> None:
     assert _interval(error=1.0, clusters=5000).tail(60.0) <= 1e-300
     assert _interval(error=1.0, seed_share=1e-12, seeds=2, clusters=5000).tail(60.0) < 1e-9
-
-
-def test_the_number_of_prompts_that_would_resolve_a_difference() -> None:
-    one_seed = _interval(error=0.1, clusters=10**6)
-    assert prompts_to_resolve(one_seed, 100, 0.5 * minimum_detectable_effect(one_seed)) == pytest.approx(400, abs=1)
-    assert prompts_to_resolve(one_seed, 100, 0.0) is None
-
-
-def test_prompts_do_not_resolve_what_seeds_differ_in() -> None:
-    """Of a variance of 1, 0.36 stays: with three seeds nothing below 0.6 × (t(0.975, 2) + t(0.8, 2)) is detectable."""
-    three_seeds = _interval(error=1.0, seed_error=0.6, seed_share=0.4, seeds=3, clusters=1000)
-    least = 0.6 * (4.302653 + 1.060660)
-    assert prompts_to_resolve(three_seeds, 100, 0.99 * least) is None
-    needed = prompts_to_resolve(three_seeds, 100, 1.01 * least)
-    assert needed is not None
-    assert needed > 1000
 
 
 def _interval(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from prefsweep.admission import left_empty
 from prefsweep.attestation import CRATE, FILE, Attestation
 from prefsweep.files import sha256_of
 from prefsweep.records.base import FileHash, read_document
@@ -132,6 +133,8 @@ def _run_actions(directory: Path, attestation: Attestation, software: dict[str, 
     runs = [name for name in attestation.files if name.startswith("runs/")]
     for stage in _STAGES:
         for record in sorted(name for name in runs if name.endswith(f"/{stage.record}")):
+            if left_empty(directory / record):
+                continue
             versions = read_document(directory / record).get("versions", {})
             instrument = _instrument(stage.engines, versions, software)
             run = record.removeprefix("runs/").removesuffix(f"/{stage.record}")

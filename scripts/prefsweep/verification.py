@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from prefsweep.admission import left_empty
 from prefsweep.attestation import CRATE, WRITERS, Attestation, artefacts
 from prefsweep.failures import RUNG, StageError
 from prefsweep.files import read_jsonl
@@ -107,6 +108,8 @@ def underived_scores(directory: Path) -> list[str]:
     """Values in `scores.json` that do not follow from a run's answers and lm-eval's log-probabilities."""
     problems: list[str] = []
     for path in sorted(directory.glob("runs/**/scores.json")):
+        if left_empty(path):
+            continue
         name, run = str(path.relative_to(directory)), str(path.parent.relative_to(directory / "runs"))
         try:
             due = _scores(path.parent, directory / "data" / "heldout.jsonl", run)

@@ -8,8 +8,10 @@ from urllib.parse import unquote
 import pytest
 
 from attest import write_attestation
+from prefsweep.admission import OUTPUTS
 from prefsweep.attestation import CRATE, FILE
 from prefsweep.files import sha256_of
+from prefsweep.verification import underived_scores
 from tests.example_study import Shape, build_study
 
 Graph = dict[str, dict[str, Any]]
@@ -59,6 +61,19 @@ def test_the_root_is_described_as_the_standard_asks(graph: Graph) -> None:
     descriptor = graph[CRATE]
     assert descriptor["about"] == {"@id": "./"}
     assert {"name", "description", "datePublished", "license"} <= set(graph["./"])
+
+
+def test_a_run_that_screening_stopped_is_no_action_and_nothing_to_derive(tmp_path: Path) -> None:
+    folder = build_study(tmp_path, Shape(methods=("dpo", "kto"), heldout=4, showcase=0, steps=3, unfinished=("kto",)))
+    run = folder / "runs" / "kto-00000000" / "seed-0"
+    run.mkdir(parents=True)
+    for name in OUTPUTS:
+        (run / name).touch()
+    write_attestation(folder)
+    crate = (folder / CRATE).read_text()
+    assert "train dpo-00000000/seed-0" in crate
+    assert "train kto-00000000/seed-0" not in crate
+    assert underived_scores(folder) == []
 
 
 def test_actions_say_what_was_made_from_what_and_by_which_version(graph: Graph) -> None:

@@ -210,7 +210,7 @@ def _audit(shape: Shape) -> DataAudit:
         training_lengths=lengths, heldout_lengths=lengths,
         files=[FileHash(name=text("pairs.jsonl"), bytes=41210, sha256=_HASH)],
         tokenizer_sha256=_HASH, chat_template_sha256=_HASH,
-        notices=[text("1 training rows repeat an earlier row exactly; they were kept")],
+        notices=[text("1 training row repeating an earlier one exactly: kept")],
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from prefsweep.records.data import Half
 from prefsweep.row_lengths import summarised
 from prefsweep.rows import SHOWN
 from prefsweep.selection import Selection
+from prefsweep.wording import count
 
 
 def audited(
@@ -82,25 +83,25 @@ def audited(
 def _notices(audit: DataAudit) -> Iterator[str]:
     """What a reader should know before trusting a comparison on this data."""
     limit = f"{audit.max_length} tokens"
-    prompts = audit.heldout_joined_prompts + sum(count.prompts for count in audit.halves.values())
+    prompts = audit.heldout_joined_prompts + sum(half.prompts for half in audit.halves.values())
     same_prompt = audit.heldout_rows - prompts
-    fate = "they were dropped" if audit.duplicates.policy == "drop" else "they were kept"
-    for rows, text in (
-        (audit.duplicates.exact_rows, f"training rows repeat an earlier row exactly; {fate}"),
-        (audit.duplicates.near_rows, f"training rows nearly repeat another; {fate}"),
-        (audit.heldout_dropped.get(REPEATED, 0), "held-out rows repeat an earlier row; they were dropped"),
-        (same_prompt, "held-out rows share the prompt of another; statistics count prompts"),
-        (audit.heldout_joined_prompts, "held-out prompts nearly repeat another; statistics count them as one"),
-        (audit.training_dropped.get(TOO_LONG, 0), f"training rows exceed {limit}; no method sees them"),
-        (audit.heldout_dropped.get(TOO_LONG, 0), f"held-out rows exceed {limit}; they were dropped"),
-        (audit.leakage.shared_13_grams, f"held-out rows: {OVERLAPPING}; they were dropped"),
-        (audit.leakage.near_prompts, f"held-out rows: {NEARLY_KNOWN}; they were dropped"),
-        (audit.leakage.showcase_in_training, "shown prompts occur in training"),
+    fate = "dropped" if audit.duplicates.policy == "drop" else "kept"
+    for number, noun, text in (
+        (audit.duplicates.exact_rows, "training row", f"repeating an earlier one exactly: {fate}"),
+        (audit.duplicates.near_rows, "training row", f"nearly repeating another: {fate}"),
+        (audit.heldout_dropped.get(REPEATED, 0), "held-out row", "repeating an earlier one: dropped"),
+        (same_prompt, "held-out row", "with the prompt of another; statistics count prompts"),
+        (audit.heldout_joined_prompts, "held-out prompt", "nearly repeating another; statistics count both as one"),
+        (audit.training_dropped.get(TOO_LONG, 0), "training row", f"longer than {limit}: seen by no method"),
+        (audit.heldout_dropped.get(TOO_LONG, 0), "held-out row", f"longer than {limit}: dropped"),
+        (audit.leakage.shared_13_grams, "held-out row", f"dropped: {OVERLAPPING}"),
+        (audit.leakage.near_prompts, "held-out row", f"dropped: {NEARLY_KNOWN}"),
+        (audit.leakage.showcase_in_training, "shown prompt", "also in training"),
     ):
-        if rows:
-            yield f"{rows:,} {text}"
+        if number:
+            yield f"{count(number, noun)} {text}"
     for reason, rows in audit.dropped.items():
-        yield f"{rows:,} rows dropped on reading: {reason}"
+        yield f"{count(rows, 'row')} dropped on reading: {reason}"
 
 
 def _duplicates(spec: DatasetSpec, selection: Selection) -> DuplicateRows:

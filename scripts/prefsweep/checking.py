@@ -23,6 +23,7 @@ from prefsweep.progress import shown
 from prefsweep.records.base import Record
 from prefsweep.rows import SHOWN, Problems
 from prefsweep.splitting import cluster_of, held_out_clusters
+from prefsweep.wording import count
 
 
 class DatasetCounts(Record):
@@ -50,7 +51,7 @@ class DatasetCounts(Record):
     @property
     def notices(self) -> list[str]:
         """What a reader of the plan should know about the rows."""
-        return [f"{count:,} rows dropped: {reason}." for reason, count in self.dropped.items()]
+        return [f"{count(rows, 'row')} dropped: {reason}." for reason, rows in self.dropped.items()]
 
 
 LARGE_BYTES = 50_000_000

@@ -71,11 +71,6 @@ def engine_model(methods: Mapping[str, Method]) -> type[Strict]:
     return create_model("Engine", __base__=Strict, **fields)
 
 
-def passable(methods: Mapping[str, Method]) -> list[str]:
-    """The names of arguments that may be passed on."""
-    return sorted(_files()[0].arguments.keys() - _refused(methods).keys())
-
-
 def _refused(methods: Mapping[str, Method]) -> dict[str, str]:
     """Names of arguments that are not passed on, each with what to do instead."""
     engine, reserved = _files()

@@ -202,7 +202,7 @@ def test_d11_prompts_that_repeat_in_held_out_rows_are_clustered_and_said(plannin
     write(tmp_path, GOOD)
     spec = load_dataset_spec({"path": "rows.jsonl", "heldout": "heldout.jsonl"}, ROOT / "config/datasets", tmp_path)
     audit = prepare(spec, tmp_path, planning.folder / "base-model", 512, tmp_path / "data")
-    assert "1 held-out rows share the prompt of another; statistics count prompts" in audit.notices
+    assert "1 held-out row with the prompt of another; statistics count prompts" in audit.notices
     assert sum(half.prompts for half in audit.halves.values()) == 3
     assert audit.heldout_rows == 4
 

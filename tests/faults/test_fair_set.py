@@ -101,8 +101,8 @@ def test_d11_repeated_held_out_prompts_are_one_cluster_and_said(project: Project
     rows = [row for row in read_jsonl(project.study / "data" / "heldout.jsonl") if row["part"] == "heldout"]
     assert (len(rows), len({row["cluster"] for row in rows})) == (3, 2)
     notices = DataAudit.read(project.study / "data" / "data.json").notices
-    assert "1 held-out rows share the prompt of another; statistics count prompts" in notices
-    assert "1 held-out rows repeat an earlier row; they were dropped" in notices
+    assert "1 held-out row with the prompt of another; statistics count prompts" in notices
+    assert "1 held-out row repeating an earlier one: dropped" in notices
 
 
 def test_d12_data_that_changes_between_plan_and_preparation_is_refused(project: Project) -> None:

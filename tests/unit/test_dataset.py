@@ -260,7 +260,7 @@ def test_dropped_rows_are_counted_and_nowhere_else(tmp_path: Path) -> None:
     assert counts is not None
     assert counts.dropped == {"equal answers": 2, "empty text": 1}
     assert (counts.rows, counts.heldout_rows) == (8, 2)
-    assert counts.notices[-2:] == ["2 rows dropped: equal answers.", "1 rows dropped: empty text."]
+    assert counts.notices[-2:] == ["2 rows dropped: equal answers.", "1 row dropped: empty text."]
 
 
 def test_dropping_every_row_is_an_error(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_long_rows_are_dropped_for_all_methods_alike(tmp_path: Path, model: Path
     assert audit.heldout_dropped == {"longer than max_length": 1}
     assert audit.row_tokens.longest == 16
     assert len(heldout) == 2
-    assert "16 training rows exceed 12 tokens; no method sees them" in audit.notices
+    assert "16 training rows longer than 12 tokens: seen by no method" in audit.notices
 
 
 def test_limit_takes_the_same_rows_whatever_their_order(tmp_path: Path, model: Path) -> None:
@@ -226,8 +226,8 @@ def test_nearly_equal_prompts_that_are_held_out_share_a_half_and_keep_their_answ
     assert (len(heldout), audit.heldout_joined_prompts) == (4, 2)
     assert sorted(half.prompts for half in audit.halves.values()) == [1, 1]
     assert len({(row.cluster, row.half) for row in heldout}) == 2
-    assert "2 held-out prompts nearly repeat another; statistics count them as one" in audit.notices
-    assert not any("share the prompt" in notice for notice in audit.notices)
+    assert "2 held-out prompts nearly repeating another; statistics count both as one" in audit.notices
+    assert not any("the prompt of another" in notice for notice in audit.notices)
 
 
 def test_prepared_files_that_changed_are_refused(tmp_path: Path, model: Path) -> None:
@@ -275,7 +275,7 @@ def test_repeated_and_nearly_repeated_rows_are_counted_listed_and_dropped_on_dem
     assert (audit.duplicates.exact_rows, audit.duplicates.near_rows) == (1, 1)
     assert audit.duplicates.listed[0] == "rows.jsonl:3 repeats an earlier row"
     assert "nearly repeats rows.jsonl:" in audit.duplicates.listed[1]
-    assert any(notice.startswith("1 training rows nearly repeat another; they were") for notice in audit.notices)
+    assert any(notice.startswith("1 training row nearly repeating another: ") for notice in audit.notices)
 
 
 def test_a_nearly_equal_prompt_is_a_leak(tmp_path: Path, model: Path) -> None:

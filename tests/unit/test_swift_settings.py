@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefsweep.engine_arguments import passable
+from prefsweep.engine_arguments import engine_model
 from prefsweep.methods import load_methods
 from prefsweep.plan import Device
 from prefsweep.settings import TrainSettings
 from prefsweep.study import load_study
+from prefsweep.study_problems import keys_at
 from prefsweep.sweep import Inputs, expand
 from prefsweep.swift_settings import as_arguments, check_batches, expected_steps, rows_per_step, swift_settings
 
@@ -109,7 +110,7 @@ def test_swanlab_stays_on_this_machine_unless_told_otherwise() -> None:
 
 
 def test_no_setting_of_ours_can_be_passed_on() -> None:
-    free = set(passable(METHODS))
+    free = set(keys_at(engine_model(METHODS), ()))
     replaceable = {"target_modules", "dataset_num_proc", "dataloader_num_workers", "report_to"}
     found = {flag for method in METHODS for flag in engine(method, gpus=2, deepspeed="zero2", eval_steps=5)}
     assert found & free == replaceable

@@ -33,7 +33,9 @@ from prefsweep.screening import (
     rung_id,
 )
 from prefsweep.slurm import check_partitions
-from prefsweep.tasks import task_files
+from prefsweep.task_checks import check_tasks
+from prefsweep.task_index import index_file, read_index
+from prefsweep.tasks import located
 
 PLACES = Places(
     root=ROOT,
@@ -63,7 +65,7 @@ try:
     # One, or of several models or data sets one each, by its folder below results/: what rules call {study}.
     STUDIES = {study.plan.study: study for study in asked}
     TASKS = {
-        name: task_files(study.plan.tasks, PLACES.tasks)
+        name: [task.name for task in located(study.plan.tasks, PLACES.tasks)]
         for name, study in STUDIES.items()
     }
 except (ValueError, StageError) as error:
@@ -137,6 +139,9 @@ def preflight(rule_names):
         study.plan.write(PLACES.results / name / "plan.json")
     if needed:
         ensure(sorted(needed | {"train"}), DEVICE)
+        if "evaluate" in needed:
+            evaluate = SHARED.config.evaluate
+            check_tasks(Path(STUDY_FILE), evaluate, PLACES.tasks, lm_evals_tasks)
         for model in {study.model.folder: study.model for study in asked}.values():
             fetch_model(model)
         for study in asked:
@@ -146,6 +151,12 @@ def preflight(rule_names):
             check_still_planned(asked, Path(STUDY_FILE), overrides, PLACES)
         for name, study in STUDIES.items():
             check_benchmarks(study.dataset, PLACES.downloads, TASKS[name], ROOT)
+
+
+def lm_evals_tasks():
+    """Which tasks lm-eval has, by the environment that can say it."""
+    script = ROOT / "scripts" / "index_tasks.py"
+    return read_index(index_file(PLACES.models, DEVICE), EVALUATE_PYTHON, script)
 
 
 def fetch_model(model):

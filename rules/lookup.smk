@@ -19,6 +19,11 @@ def tasks(wildcards):
     return [os.path.relpath(t) if t.endswith(".yaml") else t for t in named]
 
 
+def tasks_as_asked(wildcards):
+    """The same with their settings, as text."""
+    return [str(task) for task in STUDIES[wildcards.study].plan.tasks]
+
+
 def task_yamls(wildcards):
     """Those of the tasks that are files."""
     return [task for task in tasks(wildcards) if task.endswith(".yaml")]

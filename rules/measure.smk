@@ -31,7 +31,7 @@ rule measure:
         data=subpath(input.heldout, parent=True),
         directory=subpath(output.generations, parent=True),
         generate=GENERATE.model_dump_json(),
-        tasks=planned("plan.tasks"),
+        tasks=tasks_as_asked,
     message:
         "measure {wildcards.point} seed {wildcards.seed}: answers, speed, lm-eval"
     shell:

@@ -1,7 +1,6 @@
 """Run lm-eval tasks against an OpenAI-compatible server; every result and every sample goes to one JSON file.
 
-Runs in the `evaluate` environment, on lm-eval and what it brings. The server's key is taken from
-OPENAI_API_KEY, never from the command line.
+Runs in the `evaluate` environment. The server's key is taken from OPENAI_API_KEY, never from the command line.
 """
 
 import argparse
@@ -9,10 +8,11 @@ import json
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-import yaml
+from prefsweep.lm_eval_form import SETTINGS, is_file, leaves, merged, numbers, plain, run_alike, sample, task
 
-ROOT = Path(__file__).resolve().parent.parent
+TASKS = "each as JSON: name (of a file, or lm-eval's own), limit, num_fewshot, apply_chat_template"
 STARTED = time.perf_counter()
 
 
@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--url", required=True, help="http://127.0.0.1:PORT/v1/completions")
     parser.add_argument("--model", required=True, help="name the server serves under")
     parser.add_argument("--tokenizer", required=True, help="folder of the served model")
-    parser.add_argument("--tasks", nargs="+", required=True, help="task files, or names lm-eval knows")
+    parser.add_argument("--tasks", nargs="+", required=True, type=json.loads, help=TASKS)
     parser.add_argument("--rows", type=Path, required=True, help="JSON lines the task files read")
     parser.add_argument("--concurrency", type=int, required=True)
     parser.add_argument("--max-length", type=int, required=True)
@@ -33,22 +33,50 @@ def main() -> None:
 
 
 def evaluate(options: argparse.Namespace) -> dict[str, object]:
-    """lm-eval's results, what it found for each document, which metrics are better high, task versions, seconds."""
+    """lm-eval's results, what it found for each document and how, which metrics are better high, versions, seconds."""
+    from lm_eval.tasks import TaskManager
+
+    model = model_arguments(options)
+    # Reading all of lm-eval's own tasks takes longer than the project's: only where one of them is asked for.
+    manager = TaskManager(metadata=model, include_defaults=not all(is_file(one["name"]) for one in options.tasks))
+    parts = [run(alike, options, model, manager) for alike in run_alike(options.tasks)]
+    groups = merged(part["group_subtasks"] for part in parts)
+    return {
+        "tasks": {name: numbers(values) for name, values in merged(part["results"] for part in parts).items()},
+        "samples": {name: [sample(row) for row in rows] for part in parts for name, rows in part["samples"].items()},
+        "conditions": merged(part["conditions"] for part in parts),
+        "groups": {name: leaves(name, groups) for name in groups},
+        "higher_is_better": merged(part["higher_is_better"] for part in parts),
+        "task_versions": {name: str(value) for part in parts for name, value in part["versions"].items()},
+        "seconds": time.perf_counter() - STARTED,
+        "versions": {package: version(package) for package in ("lm-eval", "transformers", "datasets")},
+    }
+
+
+def model_arguments(options: argparse.Namespace) -> dict[str, object]:
+    return {
+        "base_url": options.url,
+        "model": options.model,
+        "tokenizer": options.tokenizer,
+        "tokenizer_backend": "huggingface",
+        "num_concurrent": options.concurrency,
+        "max_length": options.max_length,
+        "max_retries": 3,
+        "seed": options.seed,
+    }
+
+
+def run(tasks: list[dict[str, Any]], options: argparse.Namespace, model: dict[str, object], manager: object) -> Any:
+    """lm-eval's own results for tasks of the same settings, and under `conditions` how each of them was run."""
     import lm_eval
 
+    settings = {key: tasks[0][key] for key in SETTINGS}
     results = lm_eval.simple_evaluate(
         model="local-completions",
-        model_args={
-            "base_url": options.url,
-            "model": options.model,
-            "tokenizer": options.tokenizer,
-            "tokenizer_backend": "huggingface",
-            "num_concurrent": options.concurrency,
-            "max_length": options.max_length,
-            "max_retries": 3,
-            "seed": options.seed,
-        },
-        tasks=[task(name, options.rows) for name in options.tasks],
+        model_args=model,
+        task_manager=manager,
+        tasks=[task(one["name"], options.rows) for one in tasks],
+        **settings,
         random_seed=options.seed,
         numpy_random_seed=options.seed,
         torch_random_seed=options.seed,
@@ -56,65 +84,8 @@ def evaluate(options: argparse.Namespace) -> dict[str, object]:
         bootstrap_iters=0,
         log_samples=True,
     )
-    return {
-        "tasks": {name: numbers(values) for name, values in results["results"].items()},
-        "samples": {name: [sample(row) for row in rows] for name, rows in results["samples"].items()},
-        "groups": {name: leaves(name, results["group_subtasks"]) for name in results["group_subtasks"]},
-        "higher_is_better": results["higher_is_better"],
-        "task_versions": {name: str(value) for name, value in results["versions"].items()},
-        "seconds": time.perf_counter() - STARTED,
-        "versions": {package: version(package) for package in ("lm-eval", "transformers", "datasets")},
-    }
-
-
-def task(name: str, rows: Path) -> object:
-    """A task file, with the study's rows filled in unless it brings its own; any other name is lm-eval's own."""
-    if not name.endswith(".yaml"):
-        return name
-    configuration = yaml.safe_load(Path(name).read_text(encoding="utf-8"))
-    given = configuration.get("dataset_kwargs") or {}
-    files = absolute(given["data_files"]) if "data_files" in given else {"test": str(rows)}
-    return configuration | {"dataset_kwargs": given | {"data_files": files}}
-
-
-def absolute(files: object) -> object:
-    """Relative paths of data files, which start at the project's root, as absolute ones; addresses as they are."""
-    if isinstance(files, dict):
-        return {split: absolute(value) for split, value in files.items()}
-    if isinstance(files, list):
-        return [absolute(value) for value in files]
-    return files if "://" in str(files) else str(ROOT / str(files))
-
-
-def leaves(name: str, groups: dict[str, list[str]]) -> list[str]:
-    """The tasks with documents of their own that a task or a group of groups consists of."""
-    return [leaf for part in groups[name] for leaf in leaves(part, groups)] if groups.get(name) else [name]
-
-
-def numbers(values: dict[str, object]) -> dict[str, float]:
-    """Numeric metrics under their plain names (lm-eval calls them `acc,none`); how many documents is no metric."""
-    return {
-        key.removesuffix(",none"): float(value)
-        for key, value in values.items()
-        if isinstance(value, int | float) and "stderr" not in key and key != "sample_len"
-    }
-
-
-def sample(row: dict[str, object]) -> dict[str, object]:
-    """What later stages need of one document under one filter: which it is, its metrics, each request's response."""
-    return {
-        "id": row["doc"].get("id"),
-        "number": row["doc_id"],
-        "content": row["doc_hash"],
-        "filter": row["filter"],
-        "values": {name: row[name] for name in row["metrics"]},
-        "responses": row["filtered_resps"],
-    }
-
-
-def plain(value: object) -> object:
-    """NumPy's numbers as Python's; anything else that is not JSON as text, which no later stage takes for a number."""
-    return value.item() if hasattr(value, "item") else str(value)
+    used = {name: settings | {"num_fewshot": results["n-shot"][name]} for name in results["samples"]}
+    return results | {"conditions": used}
 
 
 if __name__ == "__main__":

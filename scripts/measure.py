@@ -25,7 +25,8 @@ from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.measure import Throughput
 from prefsweep.records.merge import MergeRecord
 from prefsweep.serving import check_identity, serving
-from prefsweep.tasks import brings_documents, task_files
+from prefsweep.task_settings import TaskSettings
+from prefsweep.tasks import brings_documents, located
 
 ANSWER_ROOM = 64
 """Tokens of context beyond the longest prompt and answer."""
@@ -78,7 +79,7 @@ def run(options: argparse.Namespace, plan: Plan, progress: Progress) -> None:
     for one in merge.rendered:
         check_rendering(one.prompt, {"the trainer": one.token_ids, "the tokenizer": by_tokenizer[one.prompt]})
     longest = max(map(len, token_ids)) + longest_answer(tokenizer, pairs, plan.generate.max_tokens)
-    tasks = task_files(screening_tasks(plan) if screening else plan.tasks, options.tasks)
+    tasks = located(screening_tasks(plan) if screening else plan.tasks, options.tasks)
     task_length = max(longest + ANSWER_ROOM, task_context(tasks, merged))
     server_log = options.output / "logs" / "server.log"
     server_log.parent.mkdir(parents=True, exist_ok=True)
@@ -144,16 +145,16 @@ def run(options: argparse.Namespace, plan: Plan, progress: Progress) -> None:
     ).write(options.output / "throughput.json")
 
 
-def screening_tasks(plan: Plan) -> list[str]:
+def screening_tasks(plan: Plan) -> list[TaskSettings]:
     """A rung is decided by what is known of each prompt: benchmarks wait for the points that are left."""
-    return [PREFERENCE_TASK] if PREFERENCE_TASK in plan.tasks else plan.tasks
+    return [task for task in plan.tasks if task.name == PREFERENCE_TASK] or plan.tasks
 
 
-def task_context(tasks: list[str], merged: Path) -> int:
+def task_context(tasks: list[TaskSettings], merged: Path) -> int:
     """Tokens that a prompt of these tasks may have; 0 where they read nothing but the study's own rows."""
     from transformers import AutoConfig
 
-    if not any(map(brings_documents, tasks)):
+    if not any(brings_documents(task.name) for task in tasks):
         return 0
     config = AutoConfig.from_pretrained(merged, local_files_only=True)
     return min(TASK_CONTEXT, int(config.get_text_config().max_position_embeddings))

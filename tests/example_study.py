@@ -39,6 +39,7 @@ from prefsweep.records.measure import (
     Generation,
     PairScore,
     Percentiles,
+    TaskConditions,
     TaskDocuments,
     Throughput,
     TimedPass,
@@ -46,6 +47,7 @@ from prefsweep.records.measure import (
 from prefsweep.records.merge import MergeRecord, Probe
 from prefsweep.records.train import TrainRecord, TrainStep
 from prefsweep.records.traits import BaselineAccuracy, BenchmarkDocuments, DataTraits, Languages
+from prefsweep.task_settings import TaskSettings
 
 METHODS = ("dpo", "orpo", "simpo", "kto", "cpo")
 _SETTINGS: dict[str, dict[str, Any]] = {
@@ -138,7 +140,11 @@ def _plan(shape: Shape) -> Plan:
         generate=GenerateSettings(
             max_tokens=128, temperature=0.0, concurrency=[1, 8], repeats=3, timed_tokens=64, timed_requests=8
         ),
-        tasks=["preference-accuracy", "held-out-perplexity"],
+        tasks=[
+            TaskSettings(name="preference-accuracy"),
+            TaskSettings(name="held-out-perplexity"),
+            TaskSettings(name="arc_easy", limit=60),
+        ],
         kl_from_base=True,
         points=points,
         runs=runs,
@@ -399,6 +405,7 @@ def _task_documents(strength: float, *, heldout: bool) -> TaskDocuments:
     difficulty = random.Random("documents")
     ability = [difficulty.random() for _ in range(60)]
     return TaskDocuments(
+        conditions=TaskConditions(limit=60, num_fewshot=5, apply_chat_template=False),
         heldout=heldout,
         ids=[str(number) for number in range(60)],
         contents=[f"{number:016x}" for number in range(60)],

@@ -70,7 +70,7 @@ def provenance(study: StudyResults, comparison: Comparison) -> dict[str, Any]:
         f"Holm over {len(comparison.family)} points",
         "model": plan.model.model_dump(),
         "generate": plan.generate.model_dump(),
-        "tasks": plan.tasks,
+        "tasks": [str(task) for task in plan.tasks],
     }
     return {
         "study": list(facts(about)),

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from prefsweep.dataset import DatasetSpec
+from prefsweep.task_settings import TaskSettings
 from prefsweep.wording import joined
 from prefsweep.yaml_file import load_yaml
 
@@ -23,7 +24,7 @@ class Contamination(BaseModel):
     source: str
 
 
-def known_contaminations(file: Path, dataset: DatasetSpec, tasks: list[str]) -> list[str]:
+def known_contaminations(file: Path, dataset: DatasetSpec, tasks: list[TaskSettings]) -> list[str]:
     """A notice per entry that a study's data and tasks meet, found by the id on a hub or in the data's `source`.
 
     Raises ValueError that names the file when it is wrong.
@@ -36,7 +37,7 @@ def known_contaminations(file: Path, dataset: DatasetSpec, tasks: list[str]) -> 
     notices = []
     for entry in entries:
         names = [name for name in entry.datasets if name in origin]
-        met = [task for task in tasks if any(fnmatchcase(task, pattern) for pattern in entry.tasks)]
+        met = [task.name for task in tasks if any(fnmatchcase(task.name, pattern) for pattern in entry.tasks)]
         if names and met:
             notices.append(f"{names[0]} is known to leak into {joined(met)}: {entry.what} ({entry.source}).")
     return notices

@@ -1,5 +1,6 @@
 """lm-eval through the arm's own server: what its task files read, the call, and its results as a record."""
 
+import json
 import math
 import os
 import subprocess
@@ -10,8 +11,9 @@ from prefsweep.failures import StageError
 from prefsweep.files import write_jsonl
 from prefsweep.records.base import read_document
 from prefsweep.records.data import HeldOutPrompt
-from prefsweep.records.measure import Evaluation, PairScore, TaskDocuments
+from prefsweep.records.measure import Evaluation, PairScore, TaskConditions, TaskDocuments
 from prefsweep.serving import Server
+from prefsweep.task_settings import TaskSettings
 from prefsweep.tasks import is_elsewhere
 
 PREFERENCE_TASK = "preference-accuracy"
@@ -32,7 +34,7 @@ def task_rows(pairs: list[HeldOutPrompt], rendered: list[str]) -> list[dict[str,
 def evaluate(
     server: Server,
     command: list[str],
-    tasks: list[str],
+    tasks: list[TaskSettings],
     rows: list[dict[str, str]],
     *,
     tokenizer: Path,
@@ -47,10 +49,11 @@ def evaluate(
     """
     inputs, output = scratch / "task-rows.jsonl", scratch / "lm-eval.json"
     write_jsonl(inputs, rows)
+    described = [json.dumps(dict(task)) for task in tasks]
     arguments = [
         *command,
         *("--url", f"{server.url}/v1/completions", "--model", server.name, "--tokenizer", str(tokenizer)),
-        *("--tasks", *tasks, "--rows", str(inputs), "--concurrency", str(concurrency)),
+        *("--tasks", *described, "--rows", str(inputs), "--concurrency", str(concurrency)),
         *("--max-length", str(max_length), "--seed", str(seed), "--output", str(output)),
     ]
     environment = {"OPENAI_API_KEY": server.key, "TOKENIZERS_PARALLELISM": "false"} | hub_settings(tasks, scratch)
@@ -62,10 +65,10 @@ def evaluate(
     return found
 
 
-def hub_settings(tasks: list[str], scratch: Path) -> dict[str, str]:
+def hub_settings(tasks: list[TaskSettings], scratch: Path) -> dict[str, str]:
     """A hub is asked where a task's documents are only there, unless the caller forbids it; else never."""
     cache = {"HF_DATASETS_CACHE": str(scratch / "datasets")}
-    return cache if any(map(is_elsewhere, tasks)) else cache | {"HF_HUB_OFFLINE": "1"}
+    return cache if any(is_elsewhere(task.name) for task in tasks) else cache | {"HF_HUB_OFFLINE": "1"}
 
 
 def as_evaluation(run: str, document: dict[str, Any], pairs: list[HeldOutPrompt]) -> Evaluation:
@@ -132,12 +135,19 @@ def _of_task(leaves: list[str], document: dict[str, Any], pairs: dict[str, HeldO
                 high = document["higher_is_better"].get(leaf, {}).get(metric)
                 better |= {} if high is None else {name: high}
     return TaskDocuments(
+        conditions=_conditions([document["conditions"][leaf] for leaf in leaves]),
         heldout=own <= pairs.keys(),
         ids=list(contents),
         contents=list(contents.values()),
         values={name: [found.get(place) for place in contents] for name, found in rows.items()},
         higher_is_better={name: high for name, high in better.items() if name in rows},
     )
+
+
+def _conditions(tasks: list[dict[str, Any]]) -> TaskConditions:
+    """Those of a task, or of a group's tasks, which can differ in the number of solved examples alone."""
+    shots = {task["num_fewshot"] for task in tasks}
+    return TaskConditions(**tasks[0] | {"num_fewshot": shots.pop() if len(shots) == 1 else None})
 
 
 _BITS_PER = {"word_perplexity": "bits_per_word", "byte_perplexity": "bits_per_byte", "bits_per_byte": "bits_per_byte"}

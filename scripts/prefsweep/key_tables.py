@@ -18,7 +18,7 @@ def key_tables(schema: Schema) -> str:
     methods = _section(schema, ("methods",))["properties"]
     places = [(), ("train",), *(("methods", name) for name in methods)]
     places += [("search",), ("search", "halving"), ("generate",), ("generate", "slo"), ("evaluate",)]
-    places += [("evaluate", "judge"), ("evaluate", "judge", "price")]
+    places += [("evaluate", "tasks"), ("evaluate", "judge"), ("evaluate", "judge", "price")]
     places += [("evaluate", "reward_model"), ("cost",)]
     return "\n".join(_table(schema, place, shared if place[:1] == ("methods",) else set()) for place in places)
 
@@ -37,9 +37,12 @@ def _table(schema: Schema, place: tuple[str, ...], left_out: set[str]) -> str:
 
 
 def _section(schema: Schema, place: tuple[str, ...]) -> Schema:
+    """The keys at a place, or of the items of the list there."""
     section = schema
     for key in place:
-        section = next(found for found in _offered(schema, section["properties"][key]) if "properties" in found)
+        forms = [*_offered(schema, section["properties"][key])]
+        items = [item for form in forms if "items" in form for item in _offered(schema, form["items"])]
+        section = next(form for form in forms + items if "properties" in form)
     return section
 
 

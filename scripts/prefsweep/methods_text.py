@@ -149,8 +149,8 @@ def _scoring(study: StudyResults, comparison: Comparison) -> str:
     return (
         f"The primary metric, named before anything ran, was {metric.name.replace('_', ' ')} ({metric.unit}): "
         f"{markdown_text(metric.description)} Log-probabilities and the tasks "
-        f"{joined([markdown_text(task) for task in study.plan.tasks])} were measured through the same server by the "
-        f"Language Model Evaluation Harness{engine}{citation(['gao2024harness'])}."
+        f"{joined([markdown_text(str(task)) for task in study.plan.tasks])} were measured through the same server by "
+        f"the Language Model Evaluation Harness{engine}{citation(['gao2024harness'])}."
         + (f" {markdown_text(judge)} compared answers with the base's in both orders." if judge else "")
         + (f" The reward model {markdown_text(rewarder)} scored every answer." if rewarder else "")
     )

@@ -14,6 +14,7 @@ from prefsweep.planned_reward import PlannedRewardModel
 from prefsweep.records.base import Record
 from prefsweep.search import Halving
 from prefsweep.settings import Price, ServiceLevel
+from prefsweep.task_settings import Task
 
 BASE = "base"
 Device = Literal["cpu", "cuda"]
@@ -167,7 +168,7 @@ class Plan(Record):
     service_level: ServiceLevel | None = None
     """The study's `generate.slo`, apart from what a measurement depends on."""
     price: Price | None = None
-    tasks: list[str]
+    tasks: list[Task]
     judge: PlannedJudge | None = None
     kl_from_base: bool = False
     """The study's `evaluate.kl_from_base`; false in plans from before there was one."""

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,8 @@ from prefsweep.suitability import (
     measurable_tasks,
 )
 from prefsweep.sweep import Inputs, expand
+from prefsweep.task_checks import check_tasks
+from prefsweep.task_index import index_file, kept_index
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,8 @@ def plan_studies(file: Path, overrides: dict[str, Any], places: Places) -> list[
     asked = read_study_file(file, overrides, places)
     check_folder(asked, places)
     device = device_for(asked.config.device)
+    lm_evals = partial(kept_index, index_file(places.models, device))
+    check_tasks(file, asked.config.evaluate, places.tasks, lm_evals)
     models = [_check_model(spec, places) for spec in asked.models]
     datasets = [_check_data(spec, places) for spec in asked.datasets]
     reward_model = planned_reward_model(asked.config.evaluate.reward_model, places.root)

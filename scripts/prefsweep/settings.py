@@ -5,6 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from prefsweep.task_settings import Tasks, TaskSettings
+
 Precision = Literal["float32", "bfloat16"]
 Scheduler = Literal["cosine", "linear", "constant"]
 Attention = Literal["sdpa", "eager"]
@@ -193,15 +195,15 @@ class RewardModelConfig(Strict):
 class EvaluateConfig(Strict):
     """What is scored through the arm's own server, and by whom answers are compared or scored."""
 
-    tasks: list[str] = Field(
+    tasks: Tasks = Field(
         [
-            "preference-accuracy",
-            "held-out-perplexity",
-            "general-perplexity",
-            "reasoning-choices",
-            "reasoning-answers",
+            TaskSettings(name="preference-accuracy"),
+            TaskSettings(name="held-out-perplexity"),
+            TaskSettings(name="general-perplexity"),
+            TaskSettings(name="reasoning-choices"),
+            TaskSettings(name="reasoning-answers"),
         ],
-        description="Files in config/tasks/.",
+        description="Files in config/tasks/ or lm-eval's tasks, by name or with settings (docs/tax.md).",
     )
     judge: JudgeConfig | None = Field(None, description="Compares answers with the base's (docs/judge.md).")
     kl_from_base: bool = Field(

@@ -15,6 +15,7 @@ from prefsweep.settings import ENGINE
 from prefsweep.study import StudyConfig
 from prefsweep.study_problems import StudyError
 from prefsweep.swift_settings import check_batches
+from prefsweep.task_settings import TaskSettings
 from prefsweep.tracking import missing_integrations
 from prefsweep.wording import count, joined
 from prefsweep.yaml_file import load_yaml
@@ -160,15 +161,16 @@ def check_wants(file: Path, config: StudyConfig) -> None:
         raise StudyError(problems)
 
 
-def measurable_tasks(file: Path, config: StudyConfig, counts: DatasetCounts | None) -> list[str]:
+def measurable_tasks(file: Path, config: StudyConfig, counts: DatasetCounts | None) -> list[TaskSettings]:
     """The study's lm-eval tasks; without held-out pairs the default ones but for preference accuracy.
 
     Raises StudyError with its line when a study asks for preference accuracy all the same.
     """
     tasks = config.evaluate.tasks
-    if counts is None or counts.has_pairs or PREFERENCE_TASK not in tasks:
+    others = [task for task in tasks if task.name != PREFERENCE_TASK]
+    if counts is None or counts.has_pairs or others == tasks:
         return tasks
     if "tasks" in config.evaluate.model_fields_set:
         where = f"{file}:{load_yaml(file).line_of(('evaluate', 'tasks'))}: evaluate.tasks"
         raise StudyError([f"{where}: {PREFERENCE_TASK} compares the answers of held-out pairs: remove it, {ADD_PAIRS}"])
-    return [task for task in tasks if task != PREFERENCE_TASK]
+    return others

@@ -3,13 +3,18 @@
 from pathlib import Path
 from typing import Any
 
+from prefsweep.task_settings import TaskSettings
 from prefsweep.yaml_file import load_yaml
 
 
-def task_files(names: list[str], directory: Path) -> list[str]:
-    """The file of each task in `directory`; a name without one is left to lm-eval."""
-    files = {name: directory / f"{name}.yaml" for name in names}
-    return [str(path) if path.is_file() else name for name, path in files.items()]
+def located(tasks: list[TaskSettings], directory: Path) -> list[TaskSettings]:
+    """The tasks by their file, where `directory` has one of that name; other names are left to lm-eval."""
+    return [task.model_copy(update={"name": _file_or_name(task.name, directory)}) for task in tasks]
+
+
+def _file_or_name(name: str, directory: Path) -> str:
+    file = directory / f"{name}.yaml"
+    return str(file) if file.is_file() else name
 
 
 def task_documents(task: Path, root: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from prefsweep.metrics import Metric
 from prefsweep.pairing import HalfPrompts, MetricComparison, compare_metrics
 from prefsweep.plan import BASE, Plan
 from prefsweep.records.base import Record
-from prefsweep.records.measure import Evaluation, TaskDocuments
+from prefsweep.records.measure import Evaluation, TaskConditions, TaskDocuments
 from prefsweep.statistics import ALPHA, Array, holm
 
 _UNITS = {
@@ -20,6 +20,8 @@ _UNITS = {
     "bits_per_answer": "bits per answer",
 }
 
+_Way = tuple[str, TaskConditions]
+"""A task and how it was run: runs of one way alone can be compared."""
 _ByPoint = dict[str, dict[int, TaskDocuments]]
 """Point → seed → documents."""
 
@@ -28,6 +30,7 @@ class TaskTax(Record):
     """One metric of one lm-eval task, of the base and of every point. `prompts` are the task's documents here."""
 
     task: str
+    conditions: TaskConditions
     metric: Metric
     points: dict[str, MetricComparison]
     """By point, the base's among them. A point without results is absent."""
@@ -40,17 +43,18 @@ def alignment_tax(plan: Plan, evaluations: Mapping[str, Evaluation], family: lis
 
     `evaluations` are the finished runs', by run id; `family` are the points whose differences are tested. Points are
     paired with the base by document and seed; a document that one of them lacks, or has with another content, is left
-    out and counted. The detectable effect is the one at Holm's strictest level over the whole section.
+    out and counted. What was measured in another way, as before a study was changed, is a task of its own. The
+    detectable effect is the one at Holm's strictest level over the whole section.
     """
-    tasks: dict[str, _ByPoint] = {}
+    tasks: dict[_Way, _ByPoint] = {}
     for run in plan.runs:
         documents = evaluations[run.id].documents if run.id in evaluations else {}
         for task, found in documents.items():
             if not found.heldout:
-                tasks.setdefault(task, {}).setdefault(run.point, {})[run.seed] = found
-    metrics = {task: _metrics(_every(found)) for task, found in tasks.items()}
+                tasks.setdefault((task, found.conditions), {}).setdefault(run.point, {})[run.seed] = found
+    metrics = {way: _metrics(_every(found)) for way, found in tasks.items()}
     tests = len(family) * sum(map(len, metrics.values()))
-    rows = [row for task, found in tasks.items() for row in _of_task(plan, task, found, metrics[task], tests)]
+    rows = [row for way, found in tasks.items() for row in _of_task(plan, way, found, metrics[way], tests)]
     return _adjusted(rows, family)
 
 
@@ -79,7 +83,7 @@ def _metrics(found: Iterable[TaskDocuments]) -> list[Metric]:
     ]
 
 
-def _of_task(plan: Plan, task: str, found: _ByPoint, metrics: list[Metric], tests: int) -> list[TaskTax]:
+def _of_task(plan: Plan, way: _Way, found: _ByPoint, metrics: list[Metric], tests: int) -> list[TaskTax]:
     keys = list(dict.fromkeys(key for documents in _every(found) for key in _keys(documents)))
     contents = {content: number for number, content in enumerate(dict.fromkeys(content for _, content in keys))}
     documents = HalfPrompts(
@@ -95,7 +99,8 @@ def _of_task(plan: Plan, task: str, found: _ByPoint, metrics: list[Metric], test
     }
     return [
         TaskTax(
-            task=task,
+            task=way[0],
+            conditions=way[1],
             metric=metric,
             points={point: rows[metric.name] for point, rows in compared.items() if metric.name in rows},
             p_adjusted={},

@@ -4,6 +4,7 @@ from typing import Any
 
 from prefsweep.comparison import Comparison, Interval, MetricComparison
 from prefsweep.leaderboard import title_of
+from prefsweep.records.measure import TaskConditions
 from prefsweep.statistics import ALPHA
 from prefsweep.tax import TaskTax
 from prefsweep.wording import amount, count, difference_text, joined, probability, signed, value_text
@@ -13,13 +14,32 @@ def tax_section(comparison: Comparison) -> dict[str, Any]:
     """`heads`, `rows` of a point's cells and `findings`, a sentence per head; nothing without tasks."""
     shown = [point for point in comparison.points if any(point.point in tax.points for tax in comparison.tax)]
     return {
-        "heads": [{"task": tax.task, "metric": title_of(tax.metric.name)} for tax in comparison.tax],
+        "heads": [
+            {"task": tax.task, "how": conditions_text(tax.conditions), "metric": title_of(tax.metric.name)}
+            for tax in comparison.tax
+        ],
         "rows": [
             {"method": point.method, "label": point.label, "cells": [_cell(tax, point.point) for tax in comparison.tax]}
             for point in shown
         ],
-        "findings": [(f"{tax.task}, {title_of(tax.metric.name)}", _finding(tax, comparison)) for tax in comparison.tax],
+        "findings": [(_title(tax), _finding(tax, comparison)) for tax in comparison.tax],
     }
+
+
+def conditions_text(conditions: TaskConditions) -> str:
+    """What is unlike plain documents, all of them, without solved examples: `first 100 documents, as chats`."""
+    shots, limit = conditions.num_fewshot, conditions.limit
+    parts = [
+        "different numbers of solved examples" if shots is None else count(shots, "solved example") if shots else "",
+        f"first {count(limit, 'document')}" if limit else "",
+        "as chats" if conditions.apply_chat_template else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _title(tax: TaskTax) -> str:
+    how = conditions_text(tax.conditions)
+    return f"{tax.task}, {title_of(tax.metric.name)}" + (f" ({how})" if how else "")
 
 
 def _cell(tax: TaskTax, point: str) -> dict[str, str]:

@@ -7,7 +7,8 @@ from prefsweep.table import DIFFERENCE_COLUMNS, ESTIMATE_COLUMNS, Row, fields
 from prefsweep.tax import TaskTax
 
 COLUMNS = [
-    *("task", "metric", "unit", "better", "point", "method", "label"),
+    *("task", "limit", "num_fewshot", "apply_chat_template"),
+    *("metric", "unit", "better", "point", "method", "label"),
     *("documents", "excluded_documents", "seeds"),
     *ESTIMATE_COLUMNS,
     *DIFFERENCE_COLUMNS,
@@ -24,6 +25,7 @@ def tasks_table(comparison: Comparison) -> pd.DataFrame:
 def _row(tax: TaskTax, point: PointComparison) -> Row:
     row: Row = {
         "task": tax.task,
+        **dict(tax.conditions),
         "metric": tax.metric.name,
         "unit": tax.metric.unit,
         "better": tax.metric.direction,

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from evaluate import ROOT, absolute, task
 from prefsweep.benchmarks import check_benchmarks, compared_with_prepared
 from prefsweep.dataset import DatasetSpec
 from prefsweep.failures import StageError
+from prefsweep.lm_eval_form import ROOT, absolute, task
 from prefsweep.records.data import LabelledRow, Pair
 from prefsweep.splitting import cluster_of, held_out_clusters
 from prefsweep.tasks import brings_documents, is_elsewhere, task_documents

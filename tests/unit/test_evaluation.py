@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from evaluate import leaves, numbers, sample
 from prefsweep.evaluation import as_evaluation, document_value, hub_settings, task_rows
 from prefsweep.failures import StageError
+from prefsweep.lm_eval_form import leaves, numbers, run_alike, sample
 from prefsweep.records.data import HeldOutPrompt
+from prefsweep.records.measure import TaskConditions
+from prefsweep.task_settings import TaskSettings
 
 
 def heldout(name: str, chosen: str | None, rejected: str | None) -> HeldOutPrompt:
@@ -28,8 +30,12 @@ def test_prompts_without_a_preferred_answer_are_not_scored() -> None:
     ]
 
 
+PLAIN = {"limit": None, "num_fewshot": 0, "apply_chat_template": False}
+
+
 def found(samples: dict[str, list[dict[str, Any]]], **changes: Any) -> dict[str, Any]:
     document = {"tasks": {}, "samples": samples, "groups": {}, "higher_is_better": {}}
+    document |= {"conditions": dict.fromkeys(samples, PLAIN)}
     return document | {"task_versions": {}, "seconds": 1.0, "versions": {}} | changes
 
 
@@ -108,8 +114,25 @@ def test_what_is_taken_from_lm_evals_own_form() -> None:
     }
 
 
+def test_what_was_done_with_a_groups_tasks_is_said_where_it_is_the_same() -> None:
+    samples = {name: [row(0, {"acc": 1.0})] for name in "abc"}
+    conditions = {
+        name: PLAIN | {"limit": 9, "num_fewshot": shots} for name, shots in zip("abc", (5, 5, 3), strict=True)
+    }
+    groups = {"alike": ["a", "b"], "unlike": ["b", "c"]}
+    kept = as_evaluation("r", found(samples, groups=groups, conditions=conditions), []).documents
+    assert kept["alike"].conditions == TaskConditions(limit=9, num_fewshot=5, apply_chat_template=False)
+    assert kept["unlike"].conditions == TaskConditions(limit=9, num_fewshot=None, apply_chat_template=False)
+
+
+def test_tasks_of_the_same_settings_are_run_together() -> None:
+    """One call applies its settings to all of its tasks."""
+    tasks = [dict(TaskSettings(name=name, limit=limit)) for name, limit in (("a", None), ("b", 2), ("c", None))]
+    assert [[task["name"] for task in alike] for alike in run_alike(tasks)] == [["a", "c"], ["b"]]
+
+
 def test_a_hub_is_asked_only_for_documents_that_are_nowhere_else(tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text("task: own\ndataset_path: json\n")
-    own = str(tmp_path / "own.yaml")
+    own = TaskSettings(name=str(tmp_path / "own.yaml"))
     assert hub_settings([own], tmp_path)["HF_HUB_OFFLINE"] == "1"
-    assert "HF_HUB_OFFLINE" not in hub_settings([own, "arc_easy"], tmp_path)
+    assert "HF_HUB_OFFLINE" not in hub_settings([own, TaskSettings(name="arc_easy")], tmp_path)

@@ -69,6 +69,13 @@ def test_scalars_and_lists_are_both_read_as_lists(tmp_path: Path) -> None:
         ("study: s\n", "study: s\nseeds: [1, 1]\n", "lists 1 more than once"),
         ("study: s\n", "study: s\nseeds: [1.5]\n", "study.yaml:2: seeds.0: input should be a valid integer"),
         ("study: s\n", "study: s\nseeds: []\n", "seeds"),
+        ("study: s\n", "study: s\nevaluate: {tasks: [a, {name: b, limt: 9}]}\n", "tasks.1.limt: unknown key; did you"),
+        (
+            "study: s\n",
+            "study: s\nevaluate: {tasks: [{name: b, limit: 0}]}\n",
+            "tasks.0.limit: input should be greater",
+        ),
+        ("study: s\n", "study: s\nevaluate: {tasks: [a, {name: a, limit: 9}]}\n", "evaluate.tasks: a is there twice"),
         ("  dpo: {beta: [0.05, 0.1]}\n  kto:\n", "  {}\n", "study.yaml:4: methods: is empty"),
     ],
 )

@@ -8,14 +8,15 @@ import pytest
 from compare import compared
 from prefsweep.comparison import Comparison
 from prefsweep.pairing import MetricComparison
-from prefsweep.records.measure import Evaluation, TaskDocuments
+from prefsweep.records.measure import Evaluation, TaskConditions, TaskDocuments
 from prefsweep.results import read_study
 from prefsweep.statistics import Interval, minimum_detectable_effect
 from prefsweep.tax import TaskTax, alignment_tax
-from prefsweep.tax_section import tax_section
+from prefsweep.tax_section import conditions_text, tax_section
 from prefsweep.tax_table import tasks_table
 from tests.example_study import Shape, build_study
 
+PLAIN = TaskConditions(limit=None, num_fewshot=0, apply_chat_template=False)
 BASE, DPO, KTO = "base-00000000", "dpo-00000000", "kto-00000000"
 SHAPE = Shape(methods=("dpo", "kto"), seeds=(0, 1), heldout=8, showcase=1, steps=3)
 
@@ -27,7 +28,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def documents(accuracies: list[float | None], start: int = 0, **changes: Any) -> TaskDocuments:
     numbers = range(start, start + len(accuracies))
-    given = {"heldout": False, "ids": [str(n) for n in numbers], "contents": [f"{n:04x}" for n in numbers]}
+    given: dict[str, Any] = {"conditions": PLAIN, "heldout": False}
+    given |= {"ids": [str(n) for n in numbers], "contents": [f"{n:04x}" for n in numbers]}
     return TaskDocuments(**given | {"values": {"acc": accuracies}, "higher_is_better": {"acc": True}} | changes)
 
 
@@ -75,6 +77,30 @@ def test_arms_without_a_common_document_have_no_difference(folder: Path) -> None
     (tax,) = tax_of(folder, found)
     assert DPO not in tax.points
     assert not tax.p_adjusted
+
+
+def test_what_was_measured_in_another_way_is_a_task_of_its_own(folder: Path) -> None:
+    """As after a study was changed and its base alone measured again."""
+    limited = PLAIN.model_copy(update={"limit": 5})
+    base, same = documents([1.0] * 5, conditions=limited), documents([0.0] * 5)
+    old, new = sorted(
+        tax_of(folder, {f"{BASE}/seed-0": base, f"{DPO}/seed-0": same}), key=lambda tax: tax.conditions.limit or 0
+    )
+    assert (old.conditions, list(old.points)) == (PLAIN, [DPO])
+    assert (new.conditions, list(new.points)) == (limited, [BASE])
+    assert old.points[DPO].difference is None
+
+
+@pytest.mark.parametrize(
+    ("conditions", "text"),
+    [
+        ({}, ""),
+        ({"num_fewshot": 1, "limit": 100}, "1 solved example, first 100 documents"),
+        ({"num_fewshot": None, "apply_chat_template": True}, "different numbers of solved examples, as chats"),
+    ],
+)
+def test_how_a_task_was_run_is_said_beside_its_name(conditions: dict[str, Any], text: str) -> None:
+    assert conditions_text(PLAIN.model_copy(update=conditions)) == text
 
 
 def test_copies_of_a_document_are_one_cluster(folder: Path) -> None:
@@ -125,6 +151,7 @@ def test_the_table_has_a_row_for_every_point_and_nothing_where_nothing_is(tmp_pa
     table = tasks_table(compared(read_study(build_study(tmp_path, shape))))
     rows = table[table["metric"] == "bits_per_byte"].set_index("point")
     assert list(rows.index) == [BASE, DPO, KTO]
+    assert rows[["limit", "num_fewshot", "apply_chat_template"]].drop_duplicates().values.tolist() == [[60, 5, False]]
     assert rows["better"].unique().tolist() == ["lower"]
     assert rows.loc[DPO, "difference_to_base"] > 0
     assert rows.loc[BASE, "difference_to_base"] is None or rows.isna().loc[BASE, "difference_to_base"]
@@ -134,9 +161,10 @@ def test_the_table_has_a_row_for_every_point_and_nothing_where_nothing_is(tmp_pa
 def test_sentences_say_what_changed_and_what_could_have_been_seen(comparison: Comparison) -> None:
     findings = dict(tax_section(comparison)["findings"])
     assert (
-        "No change detected in any of 2 points. Every document gives the same difference" in findings["arc_easy, acc"]
+        "No change detected in any of 2 points. Every document gives the same difference"
+        in findings["arc_easy, acc (5 solved examples, first 60 documents)"]
     )
-    surprise = findings["arc_easy, bits per byte"]
+    surprise = findings["arc_easy, bits per byte (5 solved examples, first 60 documents)"]
     assert "bits per byte), a loss, adjusted p < 0.001." in surprise
     assert "with 60 documents and 2 seeds." in surprise
 
@@ -144,7 +172,9 @@ def test_sentences_say_what_changed_and_what_could_have_been_seen(comparison: Co
 def test_points_without_results_are_counted(tmp_path: Path) -> None:
     shape = Shape(methods=("dpo", "kto"), heldout=8, showcase=1, steps=3, failed=("kto",))
     findings = dict(tax_section(compared(read_study(build_study(tmp_path, shape))))["findings"])
-    assert findings["arc_easy, acc"].endswith("1 point without results on the documents of a base.")
+    assert findings["arc_easy, acc (5 solved examples, first 60 documents)"].endswith(
+        "1 point without results on the documents of a base."
+    )
 
 
 def test_without_tasks_there_is_no_section(folder: Path) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from prefsweep.metrics import Direction, Metric
 from prefsweep.pairing import MetricComparison
+from prefsweep.records.measure import TaskConditions
 from prefsweep.statistics import Interval
 from prefsweep.tax import TaskTax
 from prefsweep.tax_summary import mean_change, tax_summary
@@ -24,7 +25,8 @@ def _tax(
         two_way_standard_error=None, mcnemar_p_value=None,
     )  # fmt: skip
     metric = Metric(name=name, unit=unit, direction=direction, description="", source="", rate=False)
-    return TaskTax(task=task, metric=metric, points={POINT: found}, p_adjusted={POINT: p})
+    plain = TaskConditions(limit=None, num_fewshot=0, apply_chat_template=False)
+    return TaskTax(task=task, conditions=plain, metric=metric, points={POINT: found}, p_adjusted={POINT: p})
 
 
 def test_a_task_with_two_metrics_counts_once_and_less_of_a_bad_thing_is_a_gain() -> None:

@@ -26,6 +26,7 @@ from prefsweep.plan import BASE, Plan
 from prefsweep.prepared import heldout_prompts
 from prefsweep.provenance import circumstances
 from prefsweep.records.measure import read_generations
+from prefsweep.task_index import TaskFacts, TaskIndex
 from tests import example_study as example
 from tests.example_rewards import reward_record
 
@@ -40,6 +41,9 @@ def main(script: str, arguments: list[str]) -> None:
         parser.add_argument(f"--{option}")
     parser.add_argument("--admitted", type=Path, nargs="?")
     options, _ = parser.parse_known_args(arguments)
+    if script == "index_tasks":
+        TaskIndex(lm_eval="0.4.13", tasks={"arc_easy": TaskFacts.of({})}, groups={}).write(Path(options.output))
+        return
     if script == "fetch":
         fetch_model(load_model_spec(json.loads(options.model), Path()), Path(options.models_dir), None)
         return
@@ -83,9 +87,10 @@ def measure(options: Namespace, directory: Path) -> None:
     write_jsonl(directory / "generations.jsonl", [row.model_dump() for row in generations])
     example.throughput(run, chance(options)).write(directory / "throughput.json")
     found = example.evaluation(run, point, prompts, chance(options))
-    tasks = {name: values for name, values in found.tasks.items() if name in plan.tasks}
+    asked = {task.name for task in plan.tasks}
+    tasks = {name: values for name, values in found.tasks.items() if name in asked}
     pairs = found.pairs if PREFERENCE_TASK in tasks else []
-    documents = {name: rows for name, rows in found.documents.items() if name in plan.tasks}
+    documents = {name: rows for name, rows in found.documents.items() if name in asked}
     found.model_copy(update={"tasks": tasks, "pairs": pairs, "documents": documents}).write(
         directory / "evaluation.json"
     )

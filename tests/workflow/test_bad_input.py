@@ -37,6 +37,21 @@ def test_the_error_names_file_line_and_remedy(project: Project, old: str, new: s
     assert seconds < 20
 
 
+def test_a_task_that_lm_eval_does_not_know_is_refused_before_anything_runs(project: Project) -> None:
+    """At first by asking it, when its environment is there; then `plan` knows, too."""
+    project.edit(
+        "study.yaml", "device: cpu", "device: cpu\nseeds: [1]\nevaluate: {tasks: [preference-accuracy, arc_eazy]}"
+    )
+    assert project.snakemake("plan").returncode == 0
+    for target in ([], ["plan"]):
+        outcome = project.snakemake(*target)
+        assert outcome.returncode == 2, outcome.stdout
+        assert "study.yaml:6: evaluate.tasks.1: arc_eazy: is no file in config/tasks/" in outcome.stdout
+        assert "lm-eval 0.4.13; did you mean 'arc_easy'?" in outcome.stdout
+        assert "Traceback" not in outcome.stdout
+    assert not [*project.study.glob("runs/*/seed-1")]
+
+
 def test_a_malformed_row_is_found_before_anything_runs(project: Project) -> None:
     pairs = project.directory / "data/emoji-en/pairs.jsonl"
     lines = pairs.read_text().splitlines(keepends=True)

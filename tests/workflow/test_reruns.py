@@ -47,10 +47,10 @@ def test_a_new_swept_key_keeps_runs_whose_settings_are_unchanged(project: Projec
     assert project.jobs() == dict.fromkeys(WHOLE_RUN, 5) | REPORT
 
 
-@pytest.mark.parametrize("asked", ["generate: {slo: {ttft_seconds: 0.5}}", "cost: {per_hour: 2.5}"])
-def test_another_service_level_or_price_makes_the_report_anew_and_measures_nothing(
-    project: Project, asked: str
-) -> None:
+@pytest.mark.parametrize(
+    "asked", ["generate: {slo: {ttft_seconds: 0.5}}", "cost: {per_hour: 2.5}", "wants: [emoji, characters]"]
+)
+def test_what_only_the_report_asks_about_makes_it_anew_and_measures_nothing(project: Project, asked: str) -> None:
     project.edit("study.yaml", "device: cpu", f"device: cpu\n{asked}")
     assert project.jobs() == REPORT
 
@@ -97,6 +97,13 @@ def test_a_tasks_own_documents_are_held_against_the_rows_and_retrain_nothing(pro
     assert '"documents": 1,' in (project.study / "data" / "traits.json").read_text()
     (project.directory / "own.jsonl").write_text('{"q": "Who counted the boats?"}\n')
     assert project.jobs() == {"describe": 1} | MEASURED | REPORT
+
+
+def test_a_tasks_settings_measure_anew_and_train_nothing(project: Project) -> None:
+    tasks = ["preference-accuracy", "held-out-perplexity", "general-perplexity", "reasoning-answers"]
+    given = ", ".join([*tasks[:3], "{name: reasoning-choices, limit: 9}", *tasks[3:]])
+    project.edit("study.yaml", "device: cpu", f"device: cpu\nevaluate: {{tasks: [{given}]}}")
+    assert project.jobs() == {"measure": 6, "score": 6} | REPORT
 
 
 def test_generation_settings_do_not_retrain(project: Project) -> None:

@@ -116,9 +116,21 @@ class PairScore(Record):
     rejected_characters: int
 
 
+class TaskConditions(Record):
+    """How an lm-eval task was run."""
+
+    limit: int | None
+    """Only the first so many documents, of a group's tasks each; None: all."""
+    num_fewshot: int | None
+    """Solved examples before each document; None where a group's tasks differ."""
+    apply_chat_template: bool
+    """Documents were put as chats, by the model's template."""
+
+
 class TaskDocuments(Record):
     """What one lm-eval task, or all tasks of a group, found for each document, in the task's order."""
 
+    conditions: TaskConditions
     heldout: bool
     """The documents are the study's own held-out rows: what training was for, not what it may have cost."""
     ids: list[str]

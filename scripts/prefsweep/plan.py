@@ -224,9 +224,8 @@ class Plan(Record):
 
     def opponent(self, run: str) -> str:
         """The base's run that a run is compared with: of the same seed, or the only one. KeyError if there is none."""
-        runs = {
-            one.seed: one.id for point in self.points if point.method == BASE for one in self.runs_by_point[point.id]
-        }
+        bases = [point.id for point in self.points if point.method == BASE]
+        runs = {one.seed: one.id for base in bases for one in self.runs_by_point[base]}
         return next(iter(runs.values())) if len(runs) == 1 else runs[self.run(run).seed]
 
     @property

@@ -1,6 +1,5 @@
 """From a study file to its plan: everything resolved, checked and counted before anything is spent."""
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -32,13 +31,11 @@ from prefsweep.plan import (
     Plan,
     PlannedData,
     PlannedModel,
-    Point,
-    Run,
     shared_precision,
 )
 from prefsweep.planned_reward import PlannedRewardModel
+from prefsweep.planned_runs import planned_runs, screening_runs
 from prefsweep.reward_model import planned_reward_model
-from prefsweep.screening import rung_id
 from prefsweep.search import halving_of
 from prefsweep.settings import JOBS_PER_GPU
 from prefsweep.study import StudyConfig
@@ -185,7 +182,7 @@ def _plan(
         base_precision=shared_precision(points),
         kl_from_base=config.evaluate.kl_from_base,
     )
-    runs = _runs(config, points, estimator)
+    runs = planned_runs(config, points, estimator)
     check_halving(file, config, methods, runs, points)
     plan = Plan(
         study=config.study,
@@ -224,32 +221,7 @@ def _plan(
         points=points,
         runs=runs,
         halving=halving_of(config.search),
-        screening=_screening(config, points, runs, estimator),
+        screening=screening_runs(config, points, runs, estimator),
         notices=[*notices, *known_contaminations(places.contaminations, data.spec, tasks)],
     )
     return Study(config, methods, model.spec, data.spec, plan)
-
-
-def _runs(config: StudyConfig, points: list[Point], estimator: Estimator) -> list[Run]:
-    """Point × seed. The base has nothing to train: it needs more than one seed only where answers are sampled."""
-    runs = []
-    for point in points:
-        seeds = config.seeds if point.method != BASE or config.generate.temperature > 0 else config.seeds[:1]
-        estimate = estimator.of(point)
-        runs += [Run(id=f"{point.id}/seed-{seed}", point=point.id, seed=seed, estimate=estimate) for seed in seeds]
-    return runs
-
-
-def _screening(config: StudyConfig, points: list[Point], runs: list[Run], estimator: Estimator) -> list[Run]:
-    """Each rung of each point, with the first seed."""
-    halving, seed = halving_of(config.search), config.seeds[0]
-    whole = {run.point: run.estimate.steps or 0 for run in runs}
-    screening = []
-    for point in points if halving else []:
-        steps = 0
-        for rung, share in enumerate(halving.shares if halving and point.method != BASE else [], start=1):
-            before, steps = steps, math.ceil(share * whole[point.id])
-            estimate = estimator.of_rung(point, steps - before)
-            name = rung_id(point.id, seed, rung)
-            screening.append(Run(id=name, point=point.id, seed=seed, rung=rung, estimate=estimate))
-    return screening

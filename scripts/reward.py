@@ -49,7 +49,7 @@ def main() -> None:
             run=options.run,
             asked=plan.reward_model.asked,
             generations_sha256=sha256_of(options.output / "generations.jsonl"),
-            scored=scored,
+            **scored.model_dump(),
         ).write(options.output / "reward.json")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from prefsweep.files import sha256_of
 from prefsweep.plan import BASE, Plan
 from prefsweep.records.data import HeldOutPrompt
-from prefsweep.records.reward import RewardedAnswer, RewardedRun, RewardRecord
+from prefsweep.records.reward import RewardedAnswer, RewardRecord
 
 _MEANS = {BASE: -1.0, "dpo": 2.0}
 """Method → mean score; the others' is the base's."""
@@ -31,10 +31,9 @@ def reward_record(plan: Plan, run: str, prompts: Sequence[HeldOutPrompt], direct
         run=run,
         asked=plan.reward_model.asked,
         generations_sha256=sha256_of(directory / "generations.jsonl"),
-        scored=RewardedRun(
-            answers=answers,
-            chosen=[rewarded(name, 1.0) for name in pairs],
-            rejected=[rewarded(name, 2.0 if number % 4 == 0 else 0.0) for number, name in enumerate(pairs)],
-            server_argv=["vllm", "serve"], server_environment={}, ready_seconds=60.0, scoring_seconds=2.0, versions={},
-        ),
+        answers=answers,
+        chosen=[rewarded(name, 1.0) for name in pairs],
+        rejected=[rewarded(name, 2.0 if number % 4 == 0 else 0.0) for number, name in enumerate(pairs)],
+        server_argv=["vllm", "serve"], server_environment={}, ready_seconds=60.0, scoring_seconds=2.0,
+        versions={"python": "3.11.2", "vllm": "0.32.0"},
     )  # fmt: skip

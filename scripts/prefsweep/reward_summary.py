@@ -10,7 +10,7 @@ def reward_columns(study: StudyResults, point: str) -> dict[str, str | int | flo
         return {}
     runs = study.of_point(point)
     records = [run.rewarded.record for run in runs if run.rewarded.record and run.status == "finished"]
-    unread = [answer for record in records for answer in record.scored.answers if answer.score is None]
+    unread = [answer for record in records for answer in record.answers if answer.score is None]
     failures = [run.rewarded.failure for run in runs if run.rewarded.failure]
     return {
         "reward_model_unread_answers": len(unread) if records else None,
@@ -24,9 +24,9 @@ def agreement_with_data(study: StudyResults) -> tuple[float, int] | None:
     Of all pairs both of whose answers it could read; None without any.
     """
     records = (run.rewarded.record for run in study.runs if run.point.method == BASE and run.rewarded.record)
-    scored = next((record.scored for record in records), None)
-    if scored is None:
+    record = next(records, None)
+    if record is None:
         return None
-    pairs = [(one.score, other.score) for one, other in zip(scored.chosen, scored.rejected, strict=True)]
+    pairs = [(one.score, other.score) for one, other in zip(record.chosen, record.rejected, strict=True)]
     wins = [0.5 if a == b else float(a > b) for a, b in pairs if a is not None and b is not None]
     return (sum(wins) / len(wins), len(wins)) if wins else None

@@ -44,7 +44,7 @@ def with_reward_model(scores: ScoreTable, rewarded: Rewarded) -> ScoreTable:
     """The scores of a run with what the reward model gave each answer that it could read."""
     if rewarded.record is None:
         return scores
-    found = {answer.prompt: REWARD_MODEL.values(answer) for answer in rewarded.record.scored.answers}
+    found = {answer.prompt: REWARD_MODEL.values(answer) for answer in rewarded.record.answers}
     rows = [found.get(prompt, {}) for prompt in scores.prompts]
     added = {name: np.array([row.get(name, np.nan) for row in rows]) for name in REWARD_MODEL.entries}
     return scores.with_metrics(added)

@@ -11,7 +11,7 @@ from prefsweep.environments import ensure, python_of
 from prefsweep.plan import BASE, Plan
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.measure import read_generations
-from prefsweep.records.reward import RewardedRun, RewardRecord
+from prefsweep.records.reward import RewardRecord
 from prefsweep.reward_model import planned_reward_model
 from prefsweep.settings import RewardModelConfig
 from tests.e2e.trainer import told_by, write_tiny_model
@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def scored(folder: Path) -> dict[str, RewardedRun]:
+def scored(folder: Path) -> dict[str, RewardRecord]:
     """Method → what the real job left of its run. The first one starts the only server."""
     plan = Plan.read(folder / "plan.json")
     found = {}
@@ -47,13 +47,13 @@ def scored(folder: Path) -> dict[str, RewardedRun]:
         command += ["--plan", str(folder / "plan.json"), "--data", str(folder / "data")]
         command += ["--kept", str(folder.parent / ".rewarded"), "--output", str(directory)]
         subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "2"})
-        found[plan.point_of(run).method] = RewardRecord.read(directory / "reward.json").scored
+        found[plan.point_of(run).method] = RewardRecord.read(directory / "reward.json")
     servers = list(folder.glob("runs/*/*/logs/reward-server.log"))
     assert len(servers) == 1
     return found
 
 
-def test_scores_are_transformers_own_logits(folder: Path, scored: dict[str, RewardedRun], tmp_path: Path) -> None:
+def test_scores_are_transformers_own_logits(folder: Path, scored: dict[str, RewardRecord], tmp_path: Path) -> None:
     prompts = [HeldOutPrompt.model_validate_json(line) for line in (folder / "data" / "heldout.jsonl").open()]
     pairs = [prompt for prompt in prompts if prompt.part == "heldout"]
     texts, scores = [], []

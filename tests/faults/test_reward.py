@@ -91,7 +91,7 @@ def test_the_first_job_scores_all_that_is_answered_and_the_others_start_nothing(
     assert all(f"{jobs.runs[method]} is scored" in output for method in ("dpo", "cpo", BASE))
     assert [jobs.run(method)[0] for method in ("cpo", BASE)] == [0, 0]
     assert [jobs.server_started(method) for method in ("dpo", "cpo", BASE)] == [True, False, False]
-    base, dpo = jobs.record(BASE).scored, jobs.record("dpo").scored
+    base, dpo = jobs.record(BASE), jobs.record("dpo")
     assert len(dpo.answers) == len(base.answers) == 7
     assert all(one.score == pytest.approx(one.tokens / 10) for one in dpo.answers)
     assert (len(base.chosen), len(base.rejected), dpo.chosen) == (6, 6, [])

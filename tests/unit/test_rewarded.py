@@ -1,12 +1,14 @@
 """A reward model's scores in a study: joined, compared like any metric, in the tables and on the page."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
-from compare import compared
-from prefsweep.comparison import Comparison
+from attest import write_attestation
+from prefsweep.attestation import CRATE
+from prefsweep.comparison import Comparison, compared
 from prefsweep.failures import Failure
 from prefsweep.metrics import REWARD_MODEL_SCORE
 from prefsweep.page import render_page
@@ -86,6 +88,14 @@ def test_tables_and_page_hold_it(study: StudyResults, comparison: Comparison) ->
     assert "The reward model rewarder scored every answer." in page, "the methods text names it"
 
 
+def test_the_crate_has_the_scoring_of_each_run(folder: Path) -> None:
+    write_attestation(folder)
+    graph = {entity["@id"]: entity for entity in json.loads((folder / CRATE).read_text())["@graph"]}
+    actions = [entity for name, entity in graph.items() if name.startswith("#reward-")]
+    assert len(actions) == 5
+    assert {graph[action["instrument"]["@id"]]["softwareVersion"] for action in actions} == {"0.32.0"}
+
+
 def test_its_columns_are_documented_in_order(study: StudyResults) -> None:
     text = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
     section = text.partition("## Of a reward model")[2].partition("\n## ")[0]
@@ -99,11 +109,10 @@ def test_answers_that_are_too_long_are_left_out_and_counted(tmp_path: Path) -> N
     path = run_directory(folder, plan.runs_by_point[plan.points[1].id][0].id) / "reward.json"
     record = RewardRecord.read(path)
     chosen = {prompt.id for prompt in read_study(folder).prompts if prompt.half == "test"}
-    answers = [one.model_copy(update={"score": None}) if one.prompt in chosen else one for one in record.scored.answers]
+    answers = [one.model_copy(update={"score": None}) if one.prompt in chosen else one for one in record.answers]
     kept = sorted(chosen)[:15]
     answers = [rewarded(one.prompt, 1.0) if one.prompt in kept else one for one in answers]
-    scored = record.scored.model_copy(update={"answers": answers})
-    record.model_copy(update={"scored": scored}).write(path)
+    record.model_copy(update={"answers": answers}).write(path)
     study = read_study(folder)
     comparison = compared(study)
     found = comparison.points[1].metrics[REWARD_MODEL_SCORE]
@@ -118,8 +127,7 @@ def test_a_model_of_another_taste_is_called_that(tmp_path: Path) -> None:
     base = next(run.id for run in plan.runs if plan.point_of(run.id).method == BASE)
     path = run_directory(folder, base) / "reward.json"
     record = RewardRecord.read(path)
-    swapped = {"chosen": record.scored.rejected, "rejected": record.scored.chosen}
-    record.model_copy(update={"scored": record.scored.model_copy(update=swapped)}).write(path)
+    record.model_copy(update={"chosen": record.rejected, "rejected": record.chosen}).write(path)
     study = read_study(folder)
     assert agreement_with_data(study) == (0.25, 40)
     assert "does not share the data&#39;s taste" in render_page(study, compared(study))

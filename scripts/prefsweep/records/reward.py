@@ -32,7 +32,7 @@ class RewardedRun(Record):
     versions: dict[str, str]
 
 
-class RewardRecord(Record):
+class RewardRecord(RewardedRun):
     """`reward.json`: a run's answers in the eyes of the study's reward model."""
 
     run: str
@@ -40,4 +40,3 @@ class RewardRecord(Record):
     """A hash of all that decides a score but the conversation: the model's files and the precision."""
     generations_sha256: str
     """Of the answers that were scored."""
-    scored: RewardedRun

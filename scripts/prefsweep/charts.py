@@ -89,35 +89,6 @@ def metric_figure(comparison: Comparison, metric: Metric, colours: dict[str, str
     )
 
 
-def tradeoff_figure(
-    comparison: Comparison, name: str, costs: dict[str, float], title: str, colours: dict[str, str]
-) -> Figure:
-    """The primary metric against a cost or speed; `costs` maps point ids to values in the title's unit.
-
-    The base and the best point of each method carry their method's name.
-    """
-    metric, names = comparison.primary_metric, short_names(comparison.points)
-    rows = [
-        _metric_row(point, metric, names) | {"cost": costs[point.point]}
-        for point in comparison.points
-        if metric in point.metrics and point.point in costs
-    ]
-    named = {point.label for point in comparison.points if point.best_of_method or point.method == BASE}
-    middle = (min(costs.values()) + max(costs.values())) / 2
-    for row in rows:
-        row["left"] = row["cost"] <= middle
-        row["named"] = row["point"] in named
-    values = "; ".join(f"{row['label']} {row['mean']:.3g} at {row['cost']:.4g}" for row in rows)
-    return Figure(
-        id=f"tradeoff-{name}",
-        title=f"against {title}",
-        note=f"{title_of(metric)}, 95 % interval",
-        description=f"{title_of(metric)} against {title}: {values}",
-        spec=spec_of(_scatter(rows, title, comparison, colours), height=250),
-        alone=f"{title_of(metric)} against {title}",
-    )
-
-
 def _dots(rows: Rows, seeds: Rows, metric: Metric, colours: dict[str, str]) -> Any:
     chart, colour = alt.Chart(alt.InlineData(rows)), method_colour(colours)
     x, y = _value_axis(metric, alt.Scale(zero=False)), _label_axis(rows)
@@ -146,28 +117,6 @@ def _bars(rows: Rows, metric: Metric, colours: dict[str, str]) -> Any:
         interval,
         _reference(chart, x),
     )
-
-
-def _scatter(rows: Rows, title: str, comparison: Comparison, colours: dict[str, str]) -> Any:
-    chart, colour = alt.Chart(alt.InlineData(rows)), method_colour(colours)
-    x = alt.X("cost:Q").title(title).scale(alt.Scale(zero=False, padding=24, nice=False)).axis(alt.Axis(grid=False))
-    axis = alt.Axis(title=None, **value_format(comparison.unit))
-    y = alt.Y("mean:Q").scale(alt.Scale(zero=False)).axis(axis)
-    interval = chart.mark_rule(strokeWidth=1.5, opacity=0.45)
-    tooltip = _tooltip(comparison.primary_metric, comparison.unit)
-    means = chart.mark_point(filled=True, size=100, opacity=1)
-    layers = [
-        interval.encode(x=x, y=alt.Y("low:Q").axis(axis), y2="high:Q", color=colour),
-        means.encode(
-            x=x, y=y, color=colour, shape=method_shape(colours),
-            tooltip=[*tooltip, alt.Tooltip("cost:Q", title=title, format=".4~g")],
-        ),
-    ]  # fmt: skip
-    for side, align, dx in (("datum.left", "left", 9), ("!datum.left", "right", -9)):
-        named = chart.transform_filter(f"datum.named && {side}")
-        labels = named.mark_text(align=align, dx=dx, dy=-7, fontSize=11)
-        layers.append(labels.encode(x=x, y=y, text="method:N"))
-    return alt.layer(*layers)
 
 
 def _reference(chart: Any, x: Any) -> Any:

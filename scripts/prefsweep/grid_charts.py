@@ -39,6 +39,7 @@ def _figure(grid: SettingGrid, comparison: Comparison, colour: str, ends: tuple[
         note=f"{metric} on the development half{of_several}; stronger is better",
         description=f"{metric} of {grid.method} by {across} and {down}: {spoken}",
         spec=spec_of(_heat(grid, comparison, colour, ends), height=36 * rows),
+        alone=f"{metric} of {grid.method}: {across} × {down}",
     )
 
 

@@ -25,7 +25,7 @@ from prefsweep.lesson_charts import lesson_figures
 from prefsweep.lessons_section import lessons_section
 from prefsweep.methods_text import REFERENCES, methods_text
 from prefsweep.palette import method_colours
-from prefsweep.plan import BASE
+from prefsweep.pareto import Front, pareto_front
 from prefsweep.point_table import point_rows
 from prefsweep.rendering import bundle, drawn, page, source
 from prefsweep.results import StudyResults
@@ -34,6 +34,8 @@ from prefsweep.screening_section import screening_figure, screening_section
 from prefsweep.speed_section import speed_section
 from prefsweep.table import Row
 from prefsweep.tax_section import tax_section
+from prefsweep.tradeoff_charts import tradeoff_figures
+from prefsweep.tradeoffs import front_sentences
 from prefsweep.training_section import training_section
 
 _QUALITY = ("preference_accuracy_normalised", "chosen_nats_per_character")
@@ -55,6 +57,7 @@ def render_page(study: StudyResults, comparison: Comparison, *, partial: bool = 
 def _rendered(study: StudyResults, context: dict[str, Any]) -> str:
     scripts = {
         "board_script": source("board.js"),
+        "picks_script": source("picks.js"),
         "bundle": bundle(),
         "script": source("report.js"),
         "answers_script": source("answers.js"),
@@ -67,7 +70,9 @@ def _context(study: StudyResults, comparison: Comparison, *, partial: bool) -> d
     rows = {str(row["point"]): row for row in point_rows(study, comparison)}
     colours = method_colours(point.method for point in study.plan.points)
     context = _content(study, comparison, rows, partial=partial)
-    context["panels"] = _panels(study, comparison, rows, colours)
+    front = pareto_front(rows.values(), comparison.direction)
+    context["tradeoffs"] = front_sentences(comparison, front)
+    context["panels"] = _panels(study, comparison, rows, front, colours)
     return context | {"sections": _sections(context)}
 
 
@@ -102,7 +107,7 @@ def _content(study: StudyResults, comparison: Comparison, rows: Mapping[str, Row
 
 
 def _panels(
-    study: StudyResults, comparison: Comparison, rows: Mapping[str, Row], colours: dict[str, str]
+    study: StudyResults, comparison: Comparison, rows: Mapping[str, Row], front: Front, colours: dict[str, str]
 ) -> dict[str, Any]:
     catalogue = {metric.name: metric for metric in comparison.metrics}
     primary = comparison.primary_metric
@@ -112,7 +117,7 @@ def _panels(
     return {
         "screening": drawn([screened] if screened else []),
         "quality": drawn(charts.metric_figure(comparison, catalogue[name], colours, dots=True) for name in quality),
-        "tradeoffs": drawn(_tradeoffs(comparison, rows, colours) if primary in catalogue else []),
+        "tradeoffs": drawn(tradeoff_figures(comparison, front, rows, colours)),
         "behaviour": drawn(
             charts.metric_figure(comparison, catalogue[name], colours, dots=False) for name in behaviour
         ),
@@ -120,23 +125,6 @@ def _panels(
         "data": drawn(_data_figures(study, comparison, colours)),
         "training": training_section(study, comparison, colours),
     }
-
-
-def _tradeoffs(comparison: Comparison, rows: Mapping[str, Row], colours: dict[str, str]) -> list[Figure]:
-    columns = {
-        "server_seconds_per_answer": "server seconds per answer",
-        "kl_from_base_estimate": "KL from base, nats per token",
-        "train_seconds": "training seconds per run",
-        "words_estimate": "words per answer",
-    }
-    untrained = {"train_seconds": {p.point: 0.0 for p in comparison.points if p.method == BASE and p.metrics}}
-    figures = []
-    for column, title in columns.items():
-        values = {point: leaderboard.number(row, column) for point, row in rows.items()}
-        known = {point: value for point, value in values.items() if value is not None} | untrained.get(column, {})
-        if len(known) > 1:
-            figures.append(charts.tradeoff_figure(comparison, column, known, title, colours))
-    return figures
 
 
 def _data_figures(study: StudyResults, comparison: Comparison, colours: dict[str, str]) -> list[Figure]:

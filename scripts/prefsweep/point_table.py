@@ -10,6 +10,7 @@ from prefsweep.answer_cost import COST_COLUMNS, against_base, answer_costs
 from prefsweep.changes import Change, changes, changes_text, unasked
 from prefsweep.comparison import Comparison, MetricComparison, PointComparison
 from prefsweep.judge_summary import judge_columns
+from prefsweep.pareto import pareto_front
 from prefsweep.results import RunResults, StudyResults
 from prefsweep.reward_summary import reward_columns
 from prefsweep.speed_columns import point_speed
@@ -42,7 +43,8 @@ def point_rows(study: StudyResults, comparison: Comparison) -> list[Row]:
         row |= point_speed(finished, control, study.plan)
         row |= fields(costs.get(point.point), COST_COLUMNS) | _against_base(against_base(costs, point.point, control))
         rows.append(row | _told(point, found, moved) | {"drift_failures": _undrifted(study, point.point)})
-    return rows
+    front = pareto_front(rows, comparison.direction)
+    return [row | front.columns(str(row["point"])) for row in rows]
 
 
 def _point_identity(point: PointComparison) -> Row:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from compare import compared
-from prefsweep.charts import MOST_POINTS_DRAWN, metric_figure, tradeoff_figure
+from prefsweep.charts import MOST_POINTS_DRAWN, metric_figure
 from prefsweep.comparison import Comparison
 from prefsweep.methods import load_methods
 from prefsweep.metrics import METRICS
@@ -88,18 +88,8 @@ def test_many_points_are_limited(comparison: Comparison) -> None:
     assert figure.description.count("dpo") == MOST_POINTS_DRAWN - 1
 
 
-def test_tradeoffs_leave_out_points_without_a_cost(comparison: Comparison) -> None:
-    costs = {comparison.points[0].point: 0.0, comparison.points[1].point: 60.0}
-    figure = tradeoff_figure(comparison, "train_seconds", costs, "training seconds per run", COLOURS)
-    assert figure.description.count(" at ") == 2
-
-
 def test_specifications_repeat_exactly(comparison: Comparison) -> None:
-    def specs() -> str:
-        metric = metric_figure(comparison, METRICS["emoji"], COLOURS, dots=True)
-        cost = tradeoff_figure(comparison, "words", dict.fromkeys(names, 1.0), "words per answer", COLOURS)
-        return json.dumps([metric.spec, cost.spec])
+    def spec() -> str:
+        return json.dumps(metric_figure(comparison, METRICS["emoji"], COLOURS, dots=True).spec)
 
-    names = [point.point for point in comparison.points]
-
-    assert specs() == specs()
+    assert spec() == spec()

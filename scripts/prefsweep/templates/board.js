@@ -11,7 +11,7 @@
   const boxes = [...tools.querySelectorAll('[name="method"]')];
   const labelOf = (point) => point.rows[0].cells[0].dataset.value;
   const isBase = (point) => point.dataset.method === "base";
-  const whole = () => ({ sort: "", without: new Set(), text: "", all: !("many" in table.dataset) });
+  const whole = () => ({ sort: "", without: new Set(), text: "", all: !("many" in table.dataset), only: false });
   let state = whole();
   let marked = null;
 
@@ -34,6 +34,7 @@
   // The base stays for comparison, and so does what a link leads to.
   function isWanted(point, words) {
     if (isBase(point) || point.contains(marked)) return true;
+    if (state.only) return "picked" in point.dataset;
     if (state.without.has(point.dataset.method)) return false;
     const label = labelOf(point).toLowerCase();
     return words.every((word) => label.includes(word)) && (state.all || words.length > 0 || "first" in point.dataset);
@@ -82,14 +83,13 @@
     row?.classList.add("marked");
   }
 
-  // What the address names: a view, a point or run of the table, or something that is folded elsewhere.
+  // What the address names: a view, a point or run of the table, or a run's record.
   function follow() {
     const [anchor, query] = location.hash.slice(1).split("?");
     const target = document.getElementById(anchor);
     const point = target?.closest(".board tbody");
     if (!point && anchor !== "points") {
-      target?.closest("details")?.setAttribute("open", "");
-      target?.scrollIntoView();
+      if (target?.matches("details.record")) target.open = true;
       return;
     }
     if (query !== undefined) {
@@ -99,6 +99,7 @@
         without: new Set(given.getAll("without")),
         text: given.get("text") ?? "",
         all: given.has("all") ? given.get("all") === "1" : whole().all,
+        only: false,
       };
     }
     mark(point ? target : null);
@@ -136,6 +137,9 @@
   control("text").addEventListener("input", (event) => change({ text: event.target.value }));
   control("all")?.addEventListener("click", () => change({ all: !state.all }));
   control("reset").addEventListener("click", () => { mark(null); change(whole()); });
+  table.addEventListener("picked", ({ detail: only }) => {
+    if (only || state.only) change({ only });
+  });
   tools.classList.add("ready");
   show();
   addEventListener("hashchange", follow);

@@ -8,11 +8,12 @@
     live.className = "live";
     chart.append(live);
     try {
-      await vegaEmbed(live, { ...spec, width: "container" }, {
+      const { view } = await vegaEmbed(live, { ...spec, width: "container" }, {
         mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false,
         tooltip: { disableDefaultStyle: true },
       });
       chart.querySelector(":scope > svg").remove();
+      chart.dispatchEvent(new CustomEvent("drawn", { bubbles: true, detail: view }));
     } catch (error) {
       live.remove();
       console.error(error);

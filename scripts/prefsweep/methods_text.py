@@ -22,6 +22,7 @@ from prefsweep.wording import amount, count, joined
 CATALOGUE = Path(__file__).resolve().parents[2] / "config"
 """Methods and references of this checkout."""
 REFERENCES = CATALOGUE / "references.bib"
+_DRIFT = "kl_from_base"
 MOST_VERDICTS = 12
 """That are told point by point."""
 _SETTINGS = {
@@ -142,18 +143,22 @@ def _scoring(study: StudyResults, comparison: Comparison) -> str:
         return ""
     metric = METRICS[comparison.primary_metric]
     engine = _version([record.versions for record in evaluated], "lm-eval")
-    judged = study.plan.judge and any(found.name == WIN_RATE for found in comparison.metrics)
-    judge = study.plan.judge.settings.model if study.plan.judge and judged else ""
-    scored = study.plan.reward_model and any(found.name == REWARD_MODEL_SCORE for found in comparison.metrics)
-    rewarder = study.plan.reward_model.name if study.plan.reward_model and scored else ""
-    return (
+    measured = {found.name for found in comparison.metrics}
+    sentences = [
         f"The primary metric, named before anything ran, was {metric.name.replace('_', ' ')} ({metric.unit}): "
-        f"{markdown_text(metric.description)} Log-probabilities and the tasks "
-        f"{joined([markdown_text(str(task)) for task in study.plan.tasks])} were measured through the same server by "
-        f"the Language Model Evaluation Harness{engine}{citation(['gao2024harness'])}."
-        + (f" {markdown_text(judge)} compared answers with the base's in both orders." if judge else "")
-        + (f" The reward model {markdown_text(rewarder)} scored every answer." if rewarder else "")
-    )
+        f"{markdown_text(metric.description)}",
+        f"Log-probabilities and the tasks {joined([markdown_text(str(task)) for task in study.plan.tasks])} were "
+        f"measured through the same server by the Language Model Evaluation Harness{engine}"
+        f"{citation(['gao2024harness'])}.",
+    ]
+    if _DRIFT in measured:
+        sentences.append("The divergence from the base was summed over the whole vocabulary along each answer.")
+    if study.plan.judge and WIN_RATE in measured:
+        judge = markdown_text(study.plan.judge.settings.model)
+        sentences.append(f"{judge} compared answers with the base's in both orders; disagreement is a tie.")
+    if study.plan.reward_model and REWARD_MODEL_SCORE in measured:
+        sentences.append(f"The reward model {markdown_text(study.plan.reward_model.name)} scored every answer.")
+    return " ".join(sentences)
 
 
 def _statistics(comparison: Comparison) -> str:

@@ -42,6 +42,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
         "A run took 5 optimiser steps and 288 sequences.",
         "served by vLLM 0.32.0 [@kwon2023efficient] in bfloat16",
         "greedily, with at most 128 tokens",
+        "The divergence from the base was summed over the whole vocabulary along each answer.",
         "crossed bootstrap over seeds and prompts [@owen2007pigeonhole] with 2,000 draws",
         "for rates Wilson's [@wilson1927probable]",
         "adjusted by Holm [@holm1979simple] over 4 points",

@@ -23,7 +23,7 @@ def planned(tmp_path: Path, *, gpus: int = 0, basis: str = "first guess", varian
     after = [stage("merge", 0.1, gpus, basis), stage("measure", 0.2, gpus, basis)]
     trained = Estimate(
         steps=9, sequences=288, tokens=14_000, seconds=1.0, disk_bytes=3 << 30,
-        stages=[stage("train", 1, gpus, basis), *after],
+        stages=[stage("train", 1, gpus, basis), *after, stage("drift", 0.1, gpus, basis)],
     )  # fmt: skip
     base = Estimate(steps=0, sequences=0, tokens=0, seconds=1.0, disk_bytes=2 << 30, stages=after)
     runs = [run.model_copy(update={"estimate": base if run.id.startswith("base") else trained}) for run in plan.runs]
@@ -40,22 +40,22 @@ def printed(plan: Plan, width: int = 120) -> str:
 def test_each_point_has_its_costs_by_stage(tmp_path: Path) -> None:
     text = printed(planned(tmp_path))
     [row] = [line.split() for line in text.splitlines() if line.strip().startswith("dpo beta=0.1 lr=0.0002 ")]
-    assert row[-9:] == ["2", "18", "576", "28,000", "~2.00", "~0.20", "~0.40", "6.0", "GiB"]
+    assert row[-10:] == ["2", "18", "576", "28,000", "~2.00", "~0.20", "~0.40", "~0.20", "8.0", "GiB"]
     [base] = [line.split() for line in text.splitlines() if line.strip().startswith("base  ")]
-    assert base[-9:] == ["1", "0", "0", "0", "–", "~0.10", "~0.20", "2.0", "GiB"]
+    assert base[-10:] == ["1", "0", "0", "0", "–", "~0.10", "~0.20", "–", "2.0", "GiB"]
     assert "train h" in text
     assert "~ a first guess" in text
-    assert "all together 13.3 hours, one run after the other" in " ".join(text.split())
+    assert "all together 14.3 hours, one run after the other" in " ".join(text.split())
     assert "smallest detectable difference unknown before runs of this study have finished (5 points, 2 seeds" in text
 
 
 def test_what_was_learnt_is_no_guess_and_gpus_are_counted(tmp_path: Path) -> None:
-    text = printed(planned(tmp_path, gpus=2, basis="finished runs"))
+    text = printed(planned(tmp_path, gpus=2, basis="finished runs"), width=140)
     [row] = [line.split() for line in text.splitlines() if line.strip().startswith("dpo beta=0.1 lr=0.0002 ")]
-    assert row[-5:] == ["4.00", "0.40", "0.80", "6.0", "GiB"]
+    assert row[-5:] == ["0.40", "0.80", "0.40", "8.0", "GiB"]
     assert "train GPU-h" in text
     assert "~" not in text
-    assert "26.6 GPU-hours" in text
+    assert "28.6 GPU-hours" in text
 
 
 def test_many_points_are_grouped_by_method_with_their_ranges(tmp_path: Path) -> None:
@@ -94,8 +94,8 @@ def test_halving_says_what_it_leaves_of_the_costs(tmp_path: Path) -> None:
         if run.seed == 0 and not run.id.startswith("base")
     ]
     text = printed(plan.model_copy(update={"halving": Halving(), "screening": screening}))
-    # 20 points × 1.3 h at the first rung, 10 at the second; 5 × 2 seeds to the end; 0.3 h for the base.
-    assert "halving: points are compared at 2 rungs, 5 of 20 go to the end: about 52.3 hours, 39.0 of them" in text
+    # 20 points × 1.4 h at the first rung, 10 at the second; 5 × 2 seeds to the end; 0.3 h for the base.
+    assert "halving: points are compared at 2 rungs, 5 of 20 go to the end: about 56.3 hours, 42.0 of them" in text
 
 
 def test_what_a_judge_takes_is_a_line(tmp_path: Path) -> None:

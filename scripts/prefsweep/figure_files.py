@@ -9,7 +9,7 @@ import vl_convert
 
 from prefsweep.charts import WIDTH, Figure
 from prefsweep.files import published_directory
-from prefsweep.rendering import VEGA_LITE, inert
+from prefsweep.rendering import VEGA_LITE, inert, svg
 
 _SCALE = 2.0
 _LOWEST = 160
@@ -22,7 +22,7 @@ def write_figures(panels: Any, directory: Path) -> None:
     with published_directory(directory) as folder:
         for figure in _drawn(panels):
             spec = standalone(figure)
-            (folder / f"{figure.id}.svg").write_text(vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE), "utf-8")
+            (folder / f"{figure.id}.svg").write_text(svg(spec, figure.id), "utf-8")
             (folder / f"{figure.id}.png").write_bytes(
                 vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=_SCALE)
             )

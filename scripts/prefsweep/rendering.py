@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import math
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -21,6 +22,7 @@ from prefsweep.palette import method_colours, method_shapes, on_dark
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+_CLIP = re.compile(r'(id="|url\(#)clip(\d+)')
 _GLOBALS = "window.vegaEmbed=vegaEmbed;"
 _JOINERS = {"\u200c", "\u200d"}
 """Invisible, but part of emoji and of Persian and Indic spelling."""
@@ -117,9 +119,22 @@ def draw(figure: Figure) -> dict[str, Any]:
         "title": figure.title,
         "note": figure.note,
         "description": figure.description,
-        "svg": Markup(vl_convert.vegalite_to_svg(still, vl_version=VEGA_LITE)),
+        "svg": Markup(svg(still, figure.id)),
         "json": htmlsafe_json_dumps(spec, separators=(",", ":"), allow_nan=False),
     }
+
+
+def svg(spec: dict[str, Any], name: str) -> str:
+    """A specification as a picture: the same bytes for the same `name`, whatever was drawn before.
+
+    Vega counts clipping paths through the life of a process; here they count from 1 in each picture.
+    """
+    numbers: dict[str, int] = {}
+
+    def named(mark: re.Match[str]) -> str:
+        return f"{mark[1]}{name}-clip{numbers.setdefault(mark[2], len(numbers) + 1)}"
+
+    return _CLIP.sub(named, vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE))
 
 
 @cache

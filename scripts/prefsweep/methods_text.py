@@ -156,6 +156,8 @@ def _scoring(study: StudyResults, comparison: Comparison) -> str:
     if study.plan.judge and WIN_RATE in measured:
         judge = markdown_text(study.plan.judge.settings.model)
         sentences.append(f"{judge} compared answers with the base's in both orders; disagreement is a tie.")
+    if pairs := sum(bool(rivals.seeds) for rivals in comparison.rivals):
+        sentences.append(f"In {count(pairs, 'pair')} the best points of two methods were compared in the same way.")
     if study.plan.reward_model and REWARD_MODEL_SCORE in measured:
         sentences.append(f"The reward model {markdown_text(study.plan.reward_model.name)} scored every answer.")
     return " ".join(sentences)

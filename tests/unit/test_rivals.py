@@ -202,6 +202,14 @@ def test_missing_verdicts_are_left_out_and_counted(tmp_path: Path) -> None:
     assert (table["judge_missing"][0], table["judge_wins"][0], table["judge_pairs"][0]) == (7, 33, 40)
 
 
+def test_prompts_that_nobody_was_asked_about_are_not_missing(tmp_path: Path) -> None:
+    folder = study_folder(tmp_path, Shape(methods=("dpo", "orpo"), heldout=80, steps=5))
+    plant(folder, EVEN, keep=lambda verdict: verdict.prompt < "h0040")
+    (rivals,) = rivals_of(folder)
+    assert rivals.win_rate is not None
+    assert (rivals.win_rate.prompts, rivals.win_rate.excluded_prompts) == (20, 0)
+
+
 @pytest.mark.parametrize("changed", [{"model": "judge-2"}, {"temperature": 1.0}, {"prompts": 5}, {"rivals": "none"}])
 def test_verdicts_that_were_asked_otherwise_do_not_count(tmp_path: Path, changed: dict[str, Any]) -> None:
     folder = study_folder(tmp_path)
@@ -239,6 +247,7 @@ def test_the_page_says_it(planted: Path, comparison: Comparison) -> None:
     page = render_page(read_study(planted), comparison)
     assert "<h3>Method against method</h3>" in page
     assert "adjusted by Holm over 3 pairs" in page
+    assert "In 3 pairs the best points of two methods were compared in the same way." in page
     assert "One seed" not in page
 
 

@@ -12,7 +12,7 @@ from prefsweep.results import StudyResults
 from prefsweep.wording import count, joined, probability, signed, value_text
 
 MOST_ROWS = 60
-_HEADS = ["point and metric", "base", "change, 95 % interval", "SDs of the base", "adjusted p", ""]
+_HEADS = ["point and metric", "base", "change, 95 % interval", "SDs of the base", "adjusted p", "judgement"]
 
 
 def changes_section(study: StudyResults, comparison: Comparison) -> dict[str, Any]:

@@ -22,5 +22,5 @@ def test_imports_inside_functions_count() -> None:
     assert "training.py" in modules("fit.py")
 
 
-def test_a_script_of_its_own_stands_alone() -> None:
-    assert modules("evaluate.py") == {"evaluate.py"}
+def test_what_runs_beside_lm_eval_needs_little_of_this_project() -> None:
+    assert modules("evaluate.py") == {"evaluate.py", "lm_eval_form.py"}

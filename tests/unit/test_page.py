@@ -201,7 +201,7 @@ def test_hostile_text_changes_no_element(tmp_path: Path) -> None:
         assert document.skeleton() == expected, hostile
         assert all(set(attributes) <= {"class", "aria-hidden"} for attributes in document.with_tag("span"))
         assert not any(attributes for tag in ("ins", "del") for attributes in document.with_tag(tag))
-        assert {tag for tag, _ in document.drawn} <= {"g", "path", "line", "rect", "text"}
+        assert {tag for tag, _ in document.drawn} <= {"g", "path", "line", "rect", "text", "defs", "clippath"}
         for _, attributes in document.elements + document.drawn:
             assert not any(name.startswith("on") for name in attributes)
             assert not (attributes.get("href") or "").strip().lower().startswith("javascript:")

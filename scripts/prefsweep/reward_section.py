@@ -95,10 +95,9 @@ def _mean(mean: Interval | None, unit: str) -> list[str]:
     """Without its unit, which the head of the column has."""
     if mean is None:
         return ["n/a", "n/a"]
-    estimate, low, high = (value_text(value, unit) for value in (mean.estimate, mean.low, mean.high))
-    if unit == "share":
-        return [estimate, f"{low} to {high}"]
-    return [estimate.removesuffix(f" {unit}"), f"{low.removesuffix(f' {unit}')} to {high.removesuffix(f' {unit}')}"]
+    values = (mean.estimate, mean.low, mean.high)
+    estimate, low, high = (value_text(value, unit).removesuffix(f" {unit}").replace("-", "−") for value in values)
+    return [estimate, f"{low} to {high}"]
 
 
 def _difference(difference: Interval | None) -> list[str]:

@@ -5,7 +5,7 @@ ENVS := $(or $(PREFSWEEP_ENVS),.envs)
 WORKFLOW := $(ENVS)/$(DEVICE)/workflow/bin
 DEVELOP := $(ENVS)/cpu/develop/bin
 
-.PHONY: setup demo test check test-unit test-workflow test-faults test-slurm test-e2e test-docker test-gpu bench bench-compare bench-halving bench-length-control bench-plan bench-statistics bench-validate develop locks schema clean
+.PHONY: setup demo test check test-unit test-workflow test-faults test-browser test-slurm test-e2e test-docker test-gpu bench bench-compare bench-halving bench-length-control bench-plan bench-statistics bench-validate develop locks schema clean
 
 setup: ## create the environments a study needs
 	$(PYTHON) scripts/setup.py --device $(DEVICE)
@@ -17,7 +17,7 @@ demo: ## five methods and the base model, on this machine's CPU, in minutes
 develop:
 	$(PYTHON) scripts/setup.py --device cpu workflow develop
 
-test: check test-unit test-workflow test-faults test-slurm test-e2e test-docker ## all that CI runs
+test: check test-unit test-workflow test-faults test-browser test-slurm test-e2e test-docker ## all that CI runs
 
 check: develop ## lint, format, types
 	$(DEVELOP)/ruff check
@@ -33,6 +33,9 @@ test-workflow: develop ## what the DAG promises, with stub engines
 
 test-faults: develop ## faults and bad input as a user meets them, with stub engines
 	$(DEVELOP)/pytest tests/faults -n auto
+
+test-browser: develop ## the page in a headless Chromium, Debian's; as root where it has to be installed
+	$(DEVELOP)/pytest tests/browser
 
 test-slurm: develop ## a study on a real Slurm on this machine, with stub engines; as root
 	$(DEVELOP)/pytest tests/slurm

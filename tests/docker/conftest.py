@@ -11,6 +11,7 @@ import pytest
 from prefsweep.environments import pip_command
 from prefsweep.files import sha256_of
 from prefsweep.package_sources import pip_settings
+from tests.debian import NotInstallable
 from tests.docker.engine import Engine, EngineMissing, base_image, engine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +51,7 @@ def docker() -> Iterator[Engine]:
     try:
         with engine() as started:
             yield started
-    except EngineMissing as reason:
+    except (EngineMissing, NotInstallable) as reason:
         pytest.skip(f"no Docker here: {reason}")
 
 
@@ -61,7 +62,7 @@ def image(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     kept = [(name, options[name]) for name in ("index-url", "cert", "find-links") if name in options]
     try:
         base = base_image(docker, tmp_path_factory.mktemp("base"), kept)
-    except EngineMissing as reason:
+    except (EngineMissing, NotInstallable) as reason:
         pytest.skip(f"no image can be built here: {reason}")
     arguments = ["--build-arg", "DEVICE=cpu", "--build-arg", "REVISION=0123abc", "--tag", IMAGE]
     docker("build", *arguments, *(["--build-arg", f"BASE_IMAGE={base}"] if base else []), str(ROOT))

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import debian
+
 _START_SECONDS = 60
 _DISK_BYTES = 20e9
 _PR_SET_PDEATHSIG = 1
@@ -48,14 +50,13 @@ class Engine:
 
 @contextmanager
 def engine() -> Iterator[Engine]:
-    """Raises EngineMissing."""
+    """Raises EngineMissing, NotInstallable."""
     if (docker := shutil.which("docker")) and (present := Engine(docker)).answers():
         yield present
         return
     if os.geteuid() != 0:
         raise EngineMissing("no Docker engine answers, and only root can start one")
-    if not shutil.which("dockerd"):
-        install_packages("docker.io")
+    debian.ensure(["dockerd"], ["docker.io"], recommended=True)
     with tempfile.TemporaryDirectory(prefix="prefsweep-docker-", ignore_cleanup_errors=True) as folder:
         if (free := shutil.disk_usage(folder).free) < _DISK_BYTES:
             raise EngineMissing(
@@ -90,28 +91,15 @@ def _end_with_these_tests() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def install_packages(*names: str) -> None:
-    """Debian packages, as root. Raises EngineMissing where there are none."""
-    if not shutil.which("apt-get"):
-        raise EngineMissing(f"{' '.join(names)} cannot be installed: this is not Debian or Ubuntu")
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for step in (["update"], ["install", "--yes", *names]):
-        done = subprocess.run(
-            ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", *step], env=environment, capture_output=True, text=True
-        )
-        if done.returncode:
-            raise EngineMissing(f"apt-get {' '.join(step)} failed:\n{done.stderr[-500:]}")
-
-
 def base_image(client: Engine, scratch: Path, pip_options: Sequence[tuple[str, list[str]]]) -> str | None:
     """None where a registry can be reached, so that the Dockerfile's own base is used; else a bare Debian 12.
 
     It gets what this machine needs to reach packages: certificates and pip's configuration, with its wheel folders.
+    Raises EngineMissing, NotInstallable.
     """
     if client("pull", "--quiet", "debian:bookworm-slim", check=False).returncode == 0:
         return None
-    if not shutil.which("debootstrap"):
-        install_packages("debootstrap")
+    debian.ensure(["debootstrap"], ["debootstrap"], recommended=True)
     root = scratch / "root"
     command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", str(root)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

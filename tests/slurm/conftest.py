@@ -1,8 +1,6 @@
 """A real Slurm for the session, installed from Debian's packages where it is missing, and a project that uses it."""
 
 import os
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import debian
 from tests.slurm import accounting
 from tests.slurm.cluster import Cluster
 from tests.slurm.site import Site
@@ -64,17 +63,7 @@ def _install(daemons: Sequence[str], packages: Sequence[str]) -> None:
     """Install what is missing, or skip with the reason why not."""
     if os.geteuid() != 0:
         pytest.skip("Slurm's daemons need root, and this is not root")
-    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
-    if all(shutil.which(daemon, path=path) for daemon in daemons):
-        return
-    if not shutil.which("apt-get"):
-        pytest.skip(f"{', '.join(daemons)} are not installed, and there is no apt-get to install them with")
-    # Run level 1: the packages' own daemons are not to be started.
-    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    apt = ["apt-get", "-o", "DPkg::Lock::Timeout=300"]  # somebody else's installation is waited for
-    install = [*apt, "install", "--yes", "--no-install-recommends", *packages]
-    for command in (install, [*apt, "update"], install):
-        outcome = subprocess.run(command, env=quiet, capture_output=True, text=True)
-        if command is install and outcome.returncode == 0:
-            return
-    pytest.skip(f"apt-get cannot install {' '.join(packages)}: {outcome.stderr.strip().splitlines()[-1:]}")
+    try:
+        debian.ensure(daemons, packages)
+    except debian.NotInstallable as reason:
+        pytest.skip(f"no Slurm here: {reason}")

@@ -16,37 +16,10 @@ from prefsweep.page import render_page
 from prefsweep.rendering import visible
 from prefsweep.results import read_study
 from tests.example_study import METHODS, Shape, build_study
+from tests.hostile_text import HOSTILE
 
 VOID = {"meta", "link", "input", "br", "hr", "img", "rect", "line", "path"}
 SMALL = Shape(methods=("dpo", "kto"), heldout=6, showcase=1, steps=5)
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "</script><script>alert(1)</script>",
-    "</style><script>alert(1)</script>",
-    "</title><svg onload=alert(1)>",
-    "<!-- <script>",
-    "-->",
-    "]]>",
-    '"><a href="javascript:alert(1)">x</a>',
-    "' onmouseover='alert(1)",
-    '" autofocus onfocus="alert(1)',
-    "javascript:alert(1)",
-    "<iframe srcdoc='<script>alert(1)</script>'>",
-    "<base href=//evil.example>",
-    "<meta http-equiv=refresh content=0>",
-    "<form action=//evil.example><button>",
-    "<link rel=stylesheet href=//evil.example>",
-    "<details open ontoggle=alert(1)>",
-    "<math><mtext><style><img src=x onerror=alert(1)>",
-    "{{ 7 * 7 }} {% raw %} {# #}",
-    "${alert(1)} `x`",
-    "datum['constructor']('alert(1)')()",
-    "&lt;script&gt; &#60;script&#62;",
-    "\u202egnp.exe\u202c",
-    "\x1b[31mred\x1b[0m\x07\x00\x08",
-    "\u2028\u2029\ufeff\u200b",
-]
 
 
 class Document(HTMLParser):

@@ -24,7 +24,7 @@ def test_the_gravest_limits_come_first_and_the_rest_is_folded(tmp_path: Path) ->
         return next(number for number, text in enumerate(found) if text.startswith(start))
 
     ordered = [
-        place(start) for start in ("No method beats", "2 seeds", "1 training rows repeat", "Every method is run")
+        place(start) for start in ("No method beats", "2 seeds", "1 training row repeat", "Every method is run")
     ]
     assert ordered == sorted(ordered)
     page = render_page(study, comparison)

@@ -24,8 +24,10 @@ def front_sentences(comparison: Comparison, front: Front) -> list[str]:
         f"Not dominated: {_named(best)}. "
         f"No other point is at least as good in {joined(what)}, and better in one of them."
     ]
-    if beaten:
-        sentences.append(f"Dominated: {_named(beaten)}.")
+    if len(beaten) > MOST_NAMED:
+        sentences.append(f"The other {len(beaten):,} are dominated; comparison.csv says by which.")
+    elif beaten:
+        sentences.append(f"Dominated: {joined(beaten)}.")
     sentences.append("This goes by the means alone: where intervals overlap, other seeds or prompts may change it.")
     if front.left_out:
         sentences.append(f"{count(len(front.left_out), 'point')} without one of these values left out.")

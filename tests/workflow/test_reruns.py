@@ -103,7 +103,7 @@ def test_a_tasks_settings_measure_anew_and_train_nothing(project: Project) -> No
     tasks = ["preference-accuracy", "held-out-perplexity", "general-perplexity", "reasoning-answers"]
     given = ", ".join([*tasks[:3], "{name: reasoning-choices, limit: 9}", *tasks[3:]])
     project.edit("study.yaml", "device: cpu", f"device: cpu\nevaluate: {{tasks: [{given}]}}")
-    assert project.jobs() == {"measure": 6, "score": 6} | REPORT
+    assert project.jobs() == MEASURED | REPORT
 
 
 def test_generation_settings_do_not_retrain(project: Project) -> None:

@@ -51,7 +51,7 @@ def _figure(
         title=f"against {cost.title}",
         note=f"{metric}, 95 % interval{few}; {side}",
         description=f"{metric} against {cost.title}: {spoken}",
-        spec=spec_of(_scatter(cost, comparison, colours), height=HEIGHT, width=_WIDTH, rows={"points": rows}),
+        spec=spec_of(_scatter(cost, comparison, colours, rows), height=HEIGHT, width=_WIDTH, rows={"points": rows}),
         alone=f"{metric} against {cost.title}",
     )
 
@@ -109,7 +109,7 @@ def _row(point: PointComparison, comparison: Comparison, dominator: str | None) 
     }
 
 
-def _scatter(cost: Objective, comparison: Comparison, colours: dict[str, str]) -> Any:
+def _scatter(cost: Objective, comparison: Comparison, colours: dict[str, str], rows: Rows) -> Any:
     chart = alt.Chart(alt.NamedData("points"))
     points = {"labelExpr": "format(100 * datum.value, '~g') + ' pp'"} if cost.unit == "share" else {}
     axis = alt.Axis(title=None, grid=False, **points)
@@ -125,11 +125,13 @@ def _scatter(cost: Objective, comparison: Comparison, colours: dict[str, str]) -
     marks = {"x": x, "y": y, "color": colour, "shape": shape, "opacity": shown, "tooltip": tooltip}
     name = {key: {"expr": f"datum.{key}"} for key in ("align", "dx", "dy")}
     brush = alt.selection_interval(name="brush", zoom=False)
+    # Vega complains in the browser's console of a layer without a row.
+    hollow = [] if all(row["front"] for row in rows) else [beaten.mark_point(filled=False, size=70, strokeWidth=1.5)]
     return alt.layer(
         intervals.mark_rule(strokeWidth=1.5).encode(
             x=x, y=alt.Y("low:Q").axis(y_axis), y2="high:Q", color=colour, opacity=faint
         ),
-        beaten.mark_point(filled=False, size=70, strokeWidth=1.5).encode(**marks),
+        *(layer.encode(**marks) for layer in hollow),
         best.mark_point(filled=True, size=100).encode(**marks).properties(name="best").add_params(brush),
         named.mark_text(fontSize=11, **name).encode(x=x, y=y, text="name:N", opacity=shown),
     ).add_params(alt.param(name="picked", value=[]))

@@ -75,7 +75,7 @@ def test_limits_of_time_and_memory_are_failures_with_their_reason(accounted_site
     status, output = site.run(STUB_GREEDY="kto")
     assert status == 0, output
     assert set(site.statuses().values()) == {"finished"}
-    assert site.cluster.states_in_accounts() == {"COMPLETED": 8, "TIMEOUT": 1, "FAILED": 1}
+    assert site.cluster.states_in_accounts() == {"COMPLETED": 10, "TIMEOUT": 1, "FAILED": 1}
 
 
 def test_a_lost_node_costs_no_run(site: Site) -> None:

@@ -123,3 +123,38 @@ def test_a_job_that_was_killed_asks_for_the_rest_only(project: Project) -> None:
         repeated = len(endpoint.questions) - len(set(endpoint.questions))
     assert repeated == 1, "only the one that was on its way"
     assert json.loads((run / "judge.json").read_text())["new_requests"] == len(set(endpoint.questions)) - 20
+
+
+def test_methods_meet_each_other_where_the_study_asks(project: Project, endpoint: ScriptedEndpoint) -> None:
+    with_judge(project, endpoint.url)
+    assert project.snakemake().returncode == 0
+    asked = len(endpoint.bodies)
+    assert pandas.read_csv(project.study / "report" / "rivals.csv").empty
+
+    project.edit("study.yaml", "JUDGE_KEY", "JUDGE_KEY, rivals: recommended, max_requests: 1")
+    assert "(240 of them between methods)" in project.snakemake("plan").stdout
+    assert project.jobs() == {"judge_rivals": 1} | REPORT
+    assert project.snakemake().returncode != 0
+    assert len(endpoint.bodies) == asked
+    page = (project.study / "report" / "index.html").read_text()
+    assert "The methods were not judged against each other" in page
+    assert pandas.read_csv(project.study / "report" / "comparison.csv")["judge_wins"].count() == 5
+
+    project.edit("study.yaml", ", max_requests: 1", "")
+    outcome = project.snakemake()
+    assert outcome.returncode == 0, outcome.stdout
+    assert asked < len(endpoint.bodies) <= asked + 2 * 4 * HELD_OUT // 2
+    met = pandas.read_csv(project.study / "report" / "rivals.csv")
+    assert (len(met), set(met["method"]), met["win_rate"].count()) == (4, {met["method"][0]}, 4)
+    assert "Method against method" in (project.study / "report" / "index.html").read_text()
+    assert project.jobs() == {}
+    assert project.snakemake("verify").returncode == 0
+
+    asked = len(endpoint.bodies)
+    project.edit("study.yaml", "rivals: recommended", "rivals: all")
+    assert project.jobs() == {"judge_rivals": 1} | REPORT
+    assert project.snakemake().returncode == 0
+    assert asked < len(endpoint.bodies) <= asked + 2 * 6 * HELD_OUT // 2
+    assert len(endpoint.bodies) == len(set(endpoint.questions)), "nothing is asked twice"
+    project.edit("study.yaml", "rivals: all", "rivals: none")
+    assert project.jobs() == REPORT

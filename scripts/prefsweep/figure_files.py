@@ -1,5 +1,6 @@
 """The page's figures as files of their own, for slides and papers: SVG, and PNG at twice the size."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import wrap
@@ -26,6 +27,11 @@ def write_figures(panels: Any, directory: Path) -> None:
             (folder / f"{figure.id}.png").write_bytes(
                 vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=_SCALE)
             )
+
+
+def remove_figures(directory: Path) -> None:
+    """Leave none of an earlier report."""
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def standalone(figure: Figure) -> dict[str, Any]:

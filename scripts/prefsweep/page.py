@@ -17,7 +17,7 @@ from prefsweep.charts import Figure
 from prefsweep.comparison import Comparison
 from prefsweep.data_charts import length_figure, rule_figure
 from prefsweep.data_section import data_section
-from prefsweep.figure_files import write_figures
+from prefsweep.figure_files import remove_figures, write_figures
 from prefsweep.files import write_text
 from prefsweep.grid_charts import grid_figures
 from prefsweep.judge_section import judge_section
@@ -43,9 +43,15 @@ _BEHAVIOUR = ("emoji", "words", "repetition", "truncated", "same_language")
 
 
 def write_page(study: StudyResults, comparison: Comparison, path: Path, *, partial: bool = False) -> None:
-    """Write the page atomically, and its figures beside it. The same input gives the same bytes."""
+    """Write the page atomically, and its figures beside it. The same input gives the same bytes.
+
+    A partial page, which whoever stops a study waits for, has no figures beside it.
+    """
     context = _context(study, comparison, partial=partial)
-    write_figures(context["panels"], path.parent / "figures")
+    if partial:
+        remove_figures(path.parent / "figures")
+    else:
+        write_figures(context["panels"], path.parent / "figures")
     write_text(path, _rendered(study, context))
 
 
@@ -83,6 +89,7 @@ def _content(study: StudyResults, comparison: Comparison, rows: Mapping[str, Row
         "comparison": comparison,
         "title": title,
         "support": support,
+        "whole": not partial,
         "banner": summary.banner(study, partial=partial),
         "tiles": summary.tiles(comparison, rows),
         "caveats": summary.caveats(study, comparison),

@@ -46,3 +46,11 @@ def test_the_same_study_gives_the_same_bytes(report: Path, tmp_path: Path) -> No
     again = _report(tmp_path)
     for path in (report / "figures").iterdir():
         assert path.read_bytes() == (again / "figures" / path.name).read_bytes(), path.name
+
+
+def test_a_partial_report_has_none_and_leaves_none_of_an_earlier_one(tmp_path: Path) -> None:
+    folder = _report(tmp_path)
+    study = read_study(folder / "example")
+    write_page(study, compared(study), folder / "index.html", partial=True)
+    assert not (folder / "figures").exists()
+    assert 'href="figures/"' not in (folder / "index.html").read_text()

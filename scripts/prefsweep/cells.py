@@ -1,5 +1,6 @@
-"""Numbers of a table's row as the page's cells; what is missing reads `n/a`."""
+"""Numbers of a table's row, or of a point, as the page's cells; what is missing reads `n/a`."""
 
+from prefsweep.comparison import PointComparison
 from prefsweep.leaderboard import number
 from prefsweep.table import Row
 
@@ -19,3 +20,10 @@ def share(row: Row, column: str) -> str:
 def share_range(row: Row, low: str, high: str) -> str:
     """An interval of one: `58.1% to 64.4%`."""
     return "n/a" if number(row, low) is None else f"{share(row, low)} to {share(row, high)}"
+
+
+def characters_more_than_base(point: PointComparison) -> str:
+    """How much longer its answers are, on average: what stands beside every opinion of them."""
+    measured = point.metrics.get("characters")
+    difference = measured.difference if measured else None
+    return "n/a" if difference is None else f"{difference.estimate:+,.0f}".replace("-", "−")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prefsweep.account import Table, table
-from prefsweep.cells import share, share_range, whole
+from prefsweep.cells import characters_more_than_base, share, share_range, whole
 from prefsweep.comparison import Comparison, MetricComparison
 from prefsweep.leaderboard import number, ranked
 from prefsweep.metrics import WIN_RATE
@@ -62,7 +62,7 @@ def _outcomes(comparison: Comparison, rows: Mapping[str, Row]) -> Table:
                     *_rate(point.metrics.get(WIN_RATE)),
                     share(rows[point.point], "length_controlled_win_rate"),
                     share_range(rows[point.point], "length_controlled_low", "length_controlled_high"),
-                    _longer(point.metrics.get("characters")),
+                    characters_more_than_base(point),
                 ],
             }
             for point in ranked(comparison)
@@ -125,8 +125,3 @@ def _rate(measured: MetricComparison | None) -> list[str]:
     if measured is None:
         return ["n/a", "n/a"]
     return [f"{measured.mean.estimate:.1%}", f"{measured.mean.low:.1%} to {measured.mean.high:.1%}"]
-
-
-def _longer(measured: MetricComparison | None) -> str:
-    difference = measured.difference if measured else None
-    return "n/a" if difference is None else f"{difference.estimate:+,.0f}".replace("-", "−")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from prefsweep.account import Table, table
+from prefsweep.cells import characters_more_than_base, whole
 from prefsweep.comparison import Comparison, Interval, PointComparison
 from prefsweep.leaderboard import number, ranked
 from prefsweep.metrics import METRICS, REWARD_MODEL_SCORE
@@ -80,14 +81,12 @@ def _scores(points: list[PointComparison], rows: Mapping[str, Row]) -> Table:
 def _cells(point: PointComparison, row: Row) -> list[str]:
     score = point.metrics[REWARD_MODEL_SCORE]
     wins = point.metrics[_WIN_RATE].mean if _WIN_RATE in point.metrics and point.method != BASE else None
-    longer = point.metrics["characters"].difference if "characters" in point.metrics else None
-    unread = number(row, "reward_model_unread_answers")
     return [
         *_mean(score.mean, METRICS[REWARD_MODEL_SCORE].unit),
         *_difference(score.difference),
         *_mean(wins, "share"),
-        "n/a" if longer is None else f"{longer.estimate:+,.0f}".replace("-", "−"),
-        "n/a" if unread is None else f"{unread:,.0f}",
+        characters_more_than_base(point),
+        whole(row, "reward_model_unread_answers"),
     ]
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,15 @@ from tests.hostile_text import HOSTILE
 ROOT = Path(__file__).resolve().parents[2]
 ALL_HOSTILE = " ".join(HOSTILE)
 _SMALL = {"methods": ("dpo", "kto", "cpo"), "failed": ("kto",), "heldout": 12, "showcase": 2, "steps": 8}
+_IN_TURN = cycle(HOSTILE)
 SHAPES = {
     "ordinary": Shape(seeds=(0, 1, 2), variants=2),
     "one-seed": Shape(),
     "failed": Shape(seeds=(0, 1), failed=("kto", "cpo")),
     "nothing-finished": Shape(failed=("kto",), unfinished=(BASE, *METHODS)),
     "hostile": Shape(**_SMALL, text=lambda text: f"{text} {ALL_HOSTILE}"),
+    "hostile-in-turn": Shape(**_SMALL, text=lambda text: f"{text} {next(_IN_TURN)}"),
+    "huge-text": Shape(**_SMALL, text=lambda text: text + " " + "x" * 1_000_000),
 }
 """What the pages are about, by name."""
 PAGES = tuple(SHAPES)

@@ -1,17 +1,33 @@
-"""A report as its reader meets it in a browser: looked at, clicked on. One home for the page's selectors."""
+"""A report as its reader meets it in a browser: looked at, clicked on, printed. One home for the page's selectors."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ConsoleMessage, Locator, Page, Route
 
+AXE_TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 _WATCH_ALERTS = "window.alert = () => { window.alerted = true; };"
 _ACTIVE = """() => [...document.querySelectorAll("*")].filter(node =>
   node.matches("iframe, object, embed, base, img, video, template, dialog, animate, set, use, foreignObject, [action]")
   || [...node.attributes].some(one => /^on|^(src|srcset|srcdoc)$/i.test(one.name)
     || (/href$/i.test(one.name) && /^\\s*(javascript|data:(?!,$))/i.test(one.value)))
 ).map(node => node.outerHTML.slice(0, 200))"""
+_TOO_WIDE = """() => {
+  const root = document.documentElement, scrolls = ".scroll *, .text *, pre *, nav *";
+  if (root.scrollWidth <= root.clientWidth) return [];
+  const wide = [...document.body.querySelectorAll("*")].filter(node =>
+    !node.closest(scrolls) && node.getBoundingClientRect().right > root.clientWidth + 1);
+  const shown = wide.map(node => `${node.tagName}.${node.className} ${node.textContent.slice(0, 60)}`);
+  return [`${root.scrollWidth} px`, ...shown];
+}"""
+_CUT_OFF = """() => [...document.querySelectorAll("main *")].filter(node => {
+  const style = getComputedStyle(node), clips = (overflow) => overflow !== "visible";
+  return !node.closest("svg") && (clips(style.overflowX) && node.scrollWidth > node.clientWidth + 1
+    || clips(style.overflowY) && node.scrollHeight > node.clientHeight + 1);
+}).map(node => `${node.tagName}.${node.className} ${node.textContent.slice(0, 60)}`)"""
 
 
 @dataclass
@@ -75,6 +91,22 @@ class Report:
         found: list[str] = self.page.evaluate(_ACTIVE)
         return found
 
+    def violations(self) -> list[str]:
+        """What axe finds wrong with the page as it is now: rule, gravity and the elements."""
+        options = {"runOnly": list(AXE_TAGS), "resultTypes": ["violations"]}
+        found = Axe().run(self.page, options=options).response["violations"]
+        return [f"{one['id']} ({one['impact']}): {one['help']}: {' | '.join(_elements(one))}" for one in found]
+
+    def too_wide(self) -> list[str]:
+        """What makes the page itself scroll sideways."""
+        found: list[str] = self.page.evaluate(_TOO_WIDE)
+        return found
+
+    def cut_off(self) -> list[str]:
+        """Elements that hide a part of what is in them: on paper nobody can scroll."""
+        found: list[str] = self.page.evaluate(_CUT_OFF)
+        return found
+
     def column_button(self, heading: str) -> Locator:
         """What sorts the points by a column."""
         return self.page.locator("table.board thead").get_by_role("button", name=heading, exact=True)
@@ -94,3 +126,8 @@ class Report:
             "(nodes, column) => nodes.map(node => node.parentElement.cells[column].dataset.value)", heads.index(heading)
         )
         return values
+
+
+def _elements(violation: dict[str, Any]) -> Iterator[str]:
+    for node in violation["nodes"]:
+        yield f"{node['target'][0]} {node['html'][:160]} {node['failureSummary'].splitlines()[-1].strip()}"

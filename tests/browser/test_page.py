@@ -1,11 +1,11 @@
-"""Every section is there, charts come alive, points are sorted, links lead somewhere."""
+"""Every section is there, charts come alive, points are sorted, links lead somewhere, same study same bytes."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import PAGES
+from tests.browser.conftest import PAGES, write_report
 from tests.browser.report import Report
 
 NUMBERS = ("difference", "training")
@@ -75,3 +75,9 @@ def test_links_lead_to_what_exists(opened: Callable[..., Report], written: Calla
     missing = [link for link in beside if not (written(name).parent / link).exists()]
     missing += [link for link in within if report.page.locator(f"[id='{link}']").count() != 1]
     assert not missing
+
+
+def test_the_same_study_gives_the_same_bytes(written: Callable[[str], Path]) -> None:
+    page = written("ordinary")
+    again = write_report(page.parents[1], "again", PYTHONHASHSEED="1")
+    assert again.read_bytes() == page.read_bytes()

@@ -10,6 +10,7 @@ from tests.browser.conftest import PAGES
 from tests.browser.report import Report
 from tests.hostile_text import HOSTILE
 
+HOSTILE_PAGES = ("hostile", "hostile-in-turn")
 INJECT = """() => {
   window.blocked = new Set();
   document.addEventListener("securitypolicyviolation", (event) => window.blocked.add(event.effectiveDirective));
@@ -45,8 +46,9 @@ def test_the_policy_stops_what_is_injected(opened: Callable[..., Report]) -> Non
     report.complaints.clear()  # the browser has said what it blocked
 
 
-def test_hostile_text_runs_nothing_and_adds_nothing(opened: Callable[..., Report]) -> None:
-    report = opened("hostile")
+@pytest.mark.parametrize("name", HOSTILE_PAGES)
+def test_hostile_text_runs_nothing_and_adds_nothing(opened: Callable[..., Report], name: str) -> None:
+    report = opened(name)
     list(report.charts())
     report.open_details()
     report.page.keyboard.press("Tab")
@@ -59,15 +61,17 @@ def test_hostile_text_runs_nothing_and_adds_nothing(opened: Callable[..., Report
     assert report.page.locator("script").count() == len(allowed) + report.page.locator(".chart").count()
 
 
-def test_hostile_text_is_read_as_it_was_written(opened: Callable[..., Report]) -> None:
-    report = opened("hostile")
+@pytest.mark.parametrize("name", HOSTILE_PAGES)
+def test_hostile_text_is_read_as_it_was_written(opened: Callable[..., Report], name: str) -> None:
+    report = opened(name)
     text = report.page.evaluate("() => document.body.textContent")
     assert [hostile for hostile in HOSTILE if visible(hostile) not in text] == []
     assert len(HOSTILE) >= 40
 
 
-def test_hostile_text_is_inert_in_tooltips(opened: Callable[..., Report]) -> None:
-    report = opened("hostile")
+@pytest.mark.parametrize("name", HOSTILE_PAGES)
+def test_hostile_text_is_inert_in_tooltips(opened: Callable[..., Report], name: str) -> None:
+    report = opened(name)
     chart = next(report.charts())
     chart.locator(".live .mark-symbol path").last.hover()
     tooltip = report.page.locator(".vg-tooltip.visible")

@@ -110,7 +110,10 @@ def _marks(methods: Iterable[str]) -> dict[str, dict[str, str]]:
 
 
 def draw(figure: Figure) -> dict[str, Any]:
-    """A figure as a still picture and as a specification, beside itself."""
+    """A figure as a still picture and as a specification, beside itself.
+
+    The panel says its numbers in words: the picture's marks are not read out beside them.
+    """
     spec = inert(figure.spec)
     still = {key: value for key, value in spec.items() if key != "$schema"}
     return {
@@ -119,7 +122,7 @@ def draw(figure: Figure) -> dict[str, Any]:
         "title": figure.title,
         "note": figure.note,
         "description": figure.description,
-        "svg": Markup(svg(still, figure.id)),
+        "svg": Markup(svg(still, figure.id).replace("<svg", '<svg aria-hidden="true"', 1)),
         "json": htmlsafe_json_dumps(spec, separators=(",", ":"), allow_nan=False),
     }
 

@@ -6,6 +6,7 @@
     const spec = JSON.parse(document.getElementById(chart.dataset.spec).textContent);
     const live = document.createElement("div");
     live.className = "live";
+    live.ariaHidden = "true"; // the panel says its numbers in words
     chart.append(live);
     try {
       const { view } = await vegaEmbed(live, { ...spec, width: "container" }, {

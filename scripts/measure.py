@@ -102,7 +102,7 @@ def run(options: argparse.Namespace, plan: Plan, progress: Progress) -> None:
         from prefsweep.timing import WARM_UP_REQUESTS, time_passes  # loads vLLM's benchmark client
 
         started = time.perf_counter()
-        generations = asyncio.run(generate(server, prompts, merge.rendered, plan.generate, seed))
+        generations = asyncio.run(generate(server, prompts, by_tokenizer, plan.generate, seed))
         natural_seconds = time.perf_counter() - started
         progress(f"{len(generations)} prompts answered in {natural_seconds:.0f} s")
         passes = [] if screening else asyncio.run(time_passes(server, token_ids, plan.generate))

@@ -22,7 +22,7 @@ from prefsweep.prepared import heldout_prompts
 from prefsweep.records.reward import RewardedRun, RewardRecord
 from prefsweep.reward_sheet import KeptScores, Sheet, others_to_score
 from prefsweep.rewarding import CLASSIFY, Conversation, Reader, score_sheet
-from prefsweep.serving import check_name, serving
+from prefsweep.serving import serving
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -100,7 +100,6 @@ def score_sheets(
         log=log,
         arguments=CLASSIFY,
     ) as server:
-        check_name(server)
         for sheet in (sheet for sheet in sheets if sheet.run in rendered):
             with left_to_its_own_job(sheet, sheets[0]):
                 kept.keep(sheet, score_sheet(server, reader, rendered[sheet.run]))

@@ -1,9 +1,12 @@
 """An OpenAI-compatible server of the standard library with fault flags, started by the command vLLM would be.
 
-Flags come from FAKE_FAULTS: `die` (at start), `die-generating`, `die-timing`, `die-evaluating` and `die-scoring` (in
-the midst of it), `never-ready`, `wrong-model`, `orphan` (starts a child that ignores SIGTERM), `stubborn` (ignores
-SIGTERM itself). As a reward model it gives a tenth of a point per token, or is one with `no-number`, with `two-labels`,
-`miscounted` (tokens) or `refusing`.
+Flags come from FAKE_FAULTS: `die` (at start), `die-` or `hang-` with `generating`, `timing` or `evaluating`, and
+`die-scoring` (in the midst of it; health stays good), `never-ready`, `wrong-model`, `orphan` (starts a child that
+ignores SIGTERM), `stubborn` (ignores SIGTERM itself). Its answers are another model's with `other-answers`, of a model
+that has changed with `stale`, without a word with `empty`, cut off with `cut`, and those to the prompt before with
+`swapped`; the first two come with status 503 for `busy` and 429 for `throttled`, all with 500 for `broken`. As a reward
+model it gives a tenth of a point per token, or is one with `no-number`, with `two-labels`, `miscounted` (tokens) or
+`refusing`.
 """
 
 import argparse
@@ -15,11 +18,15 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 FAULTS = os.environ.get("FAKE_FAULTS", "").split()
 COUNTED: Counter[str] = Counter()
+REFUSALS = {"busy": (503, 2), "throttled": (429, 2), "broken": (500, 1_000_000)}
+"""Flag → status, and how many requests for an answer have it."""
 
 
 def main() -> None:
@@ -40,17 +47,40 @@ def main() -> None:
         ignore = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(3600)"
         subprocess.Popen([sys.executable, "-c", ignore])
     name = "somebody-else" if "wrong-model" in FAULTS else options.served_model_name
-    ThreadingHTTPServer((options.host, options.port), handler(name)).serve_forever()
+    ThreadingHTTPServer((options.host, options.port), handler(name, Path(options.model))).serve_forever()
 
 
-def die_in_the_middle(phase: str, after: int) -> None:
-    """What a kill by the kernel looks like, at the so-manieth call for this phase."""
+def in_the_middle(phase: str, after: int) -> None:
+    """What a kill by the kernel, or a dead engine behind a living server, looks like: at the so-manieth call."""
     COUNTED[phase] += 1
-    if f"die-{phase}" in FAULTS and COUNTED[phase] >= after:
+    if COUNTED[phase] < after:
+        return
+    if f"die-{phase}" in FAULTS:
         os.kill(os.getpid(), signal.SIGKILL)
+    if f"hang-{phase}" in FAULTS:
+        time.sleep(3600)
 
 
-def handler(name: str) -> type[BaseHTTPRequestHandler]:
+@cache
+def tokenizer_of(model: Path) -> Any:
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(model / "tokenizer.json"))
+
+
+def token_ids_of(model: Path, messages: list[dict[str, str]]) -> list[int]:
+    """As the tests' ChatML template renders them; of a model without a tokenizer always the same."""
+    if not (model / "tokenizer.json").exists():
+        return [1, 2]
+    turns = [f"<|im_start|>{turn['role']}\n{turn['content']}<|im_end|>\n" for turn in messages]
+    text = "".join([*turns, "<|im_start|>assistant\n"])
+    return list(tokenizer_of(model).encode(text, add_special_tokens=False).ids)
+
+
+def handler(name: str, model: Path) -> type[BaseHTTPRequestHandler]:
+    told = "somebody-else" if "other-answers" in FAULTS else name
+    earlier: list[dict[str, str]] = []
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self._send({"data": [{"id": name}]})
@@ -60,18 +90,19 @@ def handler(name: str) -> type[BaseHTTPRequestHandler]:
             if self.headers["Authorization"] != f"Bearer {os.environ['VLLM_API_KEY']}":
                 self.send_error(401)
             elif self.path == "/classify":
-                die_in_the_middle("scoring", 2)
+                in_the_middle("scoring", 2)
                 self._classify(body["input"])
             elif "messages" in body:
-                die_in_the_middle("generating", 3)
-                self._send(self._chat(body))
+                in_the_middle("generating", 3)
+                self._chat(body["messages"])
             elif body.get("stream"):
                 self._stream(body)
             elif "prompt_logprobs" in body:
-                tokens = [None, *({str(token): {"logprob": -1.0}} for token in body["prompt"][1:])]
-                self._send({"model": name, "choices": [{"prompt_logprobs": tokens}]})
+                log_prob = -1.5 if "stale" in FAULTS else -1.0
+                tokens = [None, *({str(token): {"logprob": log_prob}} for token in body["prompt"][1:])]
+                self._send({"model": told, "choices": [{"prompt_logprobs": tokens}]})
             else:
-                die_in_the_middle("evaluating", 1)
+                in_the_middle("evaluating", 1)
 
         def _classify(self, conversations: list[list[int]]) -> None:
             if "refusing" in FAULTS:
@@ -81,13 +112,13 @@ def handler(name: str) -> type[BaseHTTPRequestHandler]:
             labels = 2 if "two-labels" in FAULTS else 1
             rows = [{"index": index, "probs": [score] * labels} for index, score in enumerate(scores)]
             tokens = sum(map(len, conversations)) + ("miscounted" in FAULTS)
-            self._send({"model": name, "data": rows[::-1], "usage": {"prompt_tokens": tokens}})
+            self._send({"model": told, "data": rows[::-1], "usage": {"prompt_tokens": tokens}})
 
         def _stream(self, body: dict[str, Any]) -> None:
             self.send_response(200)
             self.end_headers()
             for _ in range(body["max_tokens"]):
-                die_in_the_middle("timing", 3 * body["max_tokens"] - 5)
+                in_the_middle("timing", 3 * body["max_tokens"] - 5)
                 self._event({"choices": [{"text": "a"}]})
             self._event({"choices": [], "usage": {"completion_tokens": body["max_tokens"]}})
             self.wfile.write(b"data: [DONE]\n\n")
@@ -95,11 +126,19 @@ def handler(name: str) -> type[BaseHTTPRequestHandler]:
         def _event(self, event: dict[str, Any]) -> None:
             self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
 
-        def _chat(self, body: dict[str, Any]) -> dict[str, Any]:
-            message = {"content": body["messages"][-1]["content"].upper()}
-            usage = {"prompt_tokens": 2, "completion_tokens": 3}
-            choice = {"message": message, "finish_reason": "stop"}
-            return {"model": name, "choices": [choice], "usage": usage, "prompt_token_ids": [1, 2]}
+        def _chat(self, messages: list[dict[str, str]]) -> None:
+            for flag, (status, times) in REFUSALS.items():
+                if flag in FAULTS and COUNTED["generating"] <= times:
+                    self.send_error(status)
+                    return
+            if "swapped" in FAULTS:
+                earlier.append(messages[-1])
+                messages = [*messages[:-1], earlier[max(0, len(earlier) - 2)]]
+            ids = token_ids_of(model, messages)
+            text = "" if "empty" in FAULTS else messages[-1]["content"].upper()
+            choice = {"message": {"content": text}, "finish_reason": "length" if "cut" in FAULTS else "stop"}
+            usage = {"prompt_tokens": len(ids), "completion_tokens": 3}
+            self._send({"model": told, "choices": [choice], "usage": usage, "prompt_token_ids": ids})
 
         def _send(self, document: dict[str, Any]) -> None:
             content = json.dumps(document).encode()

@@ -2,17 +2,17 @@
 
 import json
 import math
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from prefsweep.failures import StageError
 from prefsweep.files import write_jsonl
+from prefsweep.process_group import process_group
 from prefsweep.records.base import read_document
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.measure import Evaluation, PairScore, TaskConditions, TaskDocuments
 from prefsweep.serving import Server
+from prefsweep.stalling import wait_while_alive
 from prefsweep.task_settings import TaskSettings
 from prefsweep.tasks import is_elsewhere
 
@@ -45,7 +45,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Run `scripts/evaluate.py` (`command`) against the server; returns its document.
 
-    Raises StageError("score") when lm-eval fails; its output is in the log.
+    Raises StageError("score") when lm-eval fails, "timeout" when it hangs; its output is in the log.
     """
     inputs, output = scratch / "task-rows.jsonl", scratch / "lm-eval.json"
     write_jsonl(inputs, rows)
@@ -57,9 +57,10 @@ def evaluate(
         *("--max-length", str(max_length), "--seed", str(seed), "--output", str(output)),
     ]
     environment = {"OPENAI_API_KEY": server.key, "TOKENIZERS_PARALLELISM": "false"} | hub_settings(tasks, scratch)
-    finished = subprocess.run(arguments, env=os.environ | environment, check=False)
-    if finished.returncode != 0:
-        raise StageError("score", f"lm-eval ended with status {finished.returncode}; its output is in the log")
+    with process_group(arguments, environment) as process:
+        status = wait_while_alive(process, "lm-eval", scratch)
+    if status != 0:
+        raise StageError("score", f"lm-eval ended with status {status}; its output is in the log")
     found = read_document(output)
     assert isinstance(found, dict)
     return found

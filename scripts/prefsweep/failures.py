@@ -1,10 +1,12 @@
 """Failures with a class: what went wrong, whose fault it is, what to do, kept beside the run for the report."""
 
+import errno
+import os
 import signal
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -41,6 +43,11 @@ STOPPED_BY_ITSELF = 3
 """The exit status of such a run when it failed for reasons of its own."""
 _FROM_OUTSIDE = frozenset({"config", "killed", "disk", "network"})
 
+_OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory")
+_OUT_OF_SPACE = ("no space left on device", "disk quota exceeded")
+"""What engines say in exceptions of their own: torch's allocators, safetensors and torch as they write files."""
+_ROOM_BYTES = 32 << 10
+"""More than a failure's record takes."""
 _LAST_LINES = 12
 _TAIL_BYTES = 1 << 16
 
@@ -69,12 +76,13 @@ def classify(error: BaseException) -> tuple[FailureClass, str]:
     """The class of any exception and what to do about it."""
     if isinstance(error, StageError):
         return error.failure, error.remedy
-    text = f"{type(error).__name__}: {error}"
+    text = str(error).lower()
     failure: FailureClass = "internal"
-    if isinstance(error, MemoryError) or "out of memory" in text.lower():
-        failure = "oom"
-    elif isinstance(error, OSError) and error.errno in (28, 122):
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.ENOSPC, errno.EDQUOT) or any(words in text for words in _OUT_OF_SPACE):
         failure = "disk"
+    elif isinstance(error, MemoryError) or any(words in text for words in _OUT_OF_MEMORY):
+        failure = "oom"
     elif isinstance(error, KeyboardInterrupt | SystemExit):
         failure = "killed"
     elif isinstance(error, TimeoutError):
@@ -161,34 +169,43 @@ def recorded(run: str, stage: str, directory: Path) -> Iterator[None]:
     """Run a stage; leave `failure-<stage>.json` in `directory` if it fails, and exit with status 1.
 
     The record keeps the last lines of the log, which is where stderr goes; a traceback is among them if nobody foresaw
-    the failure. A stage that is killed cannot leave the record: `silent_death` makes it from what `running` left.
+    the failure. The room that the record takes is kept free from the beginning, because a disk may be full at the end.
+    A stage that is killed cannot leave the record: `silent_death` makes it from what `running` left.
 
     A run that only screens its point exits with `STOPPED_BY_ITSELF` instead when its own doing ended it: the decision
     about the other points does not wait for it (see screening.py).
     """
-    record = directory / f"failure-{stage}.json"
+    record, room = directory / f"failure-{stage}.json", directory / f".room-{stage}"
     with running(run, stage, directory):
         record.unlink(missing_ok=True)
         previous = signal.signal(signal.SIGTERM, _raise_terminated)
         try:
+            room.write_bytes(os.urandom(_ROOM_BYTES))
             yield
         except BaseException as error:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # nothing interrupts the record
-            failure, remedy = classify(error)
-            lines = [] if isinstance(error, StageError) else traceback.format_exception(error)
-            sys.stderr.writelines(lines)
-            sys.stderr.flush()
-            message = str(error) or type(error).__name__
-            last_lines = _last_lines(directory, stage) or "".join(lines).splitlines()[-_LAST_LINES:]
-            print(f"\n{run}: {stage} failed ({failure}): {message}\n  remedy: {remedy}", file=sys.stderr, flush=True)
-            Failure(
-                run=run,
-                stage=stage,
-                failure=failure,
-                message=message,
-                remedy=remedy,
-                last_lines=last_lines,
-            ).write(record)
-            raise SystemExit(_status(run, failure)) from error
+            failure = _told(run, stage, directory, error)
+            room.unlink(missing_ok=True)
+            failure.write(record)
+            raise SystemExit(_status(run, failure.failure)) from error
         finally:
+            room.unlink(missing_ok=True)
             signal.signal(signal.SIGTERM, previous)
+
+
+def _told(run: str, stage: str, directory: Path, error: BaseException) -> Failure:
+    """What the record says of an error; the log says it, too."""
+    failure, remedy = classify(error)
+    lines = [] if isinstance(error, StageError) else traceback.format_exception(error)
+    _say("".join(lines))
+    message = str(error) or type(error).__name__
+    last_lines = _last_lines(directory, stage) or "".join(lines).splitlines()[-_LAST_LINES:]
+    _say(f"\n{run}: {stage} failed ({failure}): {message}\n  remedy: {remedy}\n")
+    return Failure(run=run, stage=stage, failure=failure, message=message, remedy=remedy, last_lines=last_lines)
+
+
+def _say(text: str) -> None:
+    """To the log, if the disk has room for it."""
+    with suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()

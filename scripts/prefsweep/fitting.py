@@ -3,6 +3,7 @@
 The job itself stays small and outside the engine, so that it lives to say what ended them, whatever that was.
 """
 
+import errno
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -10,9 +11,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prefsweep.failures import FailureClass, StageError, classify, terminated
+from prefsweep.lifetime import oom_kills
 from prefsweep.process_group import process_group
 from prefsweep.records.base import Record
 from prefsweep.records.train import Fit
+from prefsweep.stalling import wait_while_alive
 
 _RESULT, _TROUBLE = "fit.json", "trouble.json"
 
@@ -38,19 +41,20 @@ def fit(
     """Run `trainer` (scripts/fit.py) on a settings file, in so many processes, which share `threads`.
 
     `environment` is added to this process's. It ends after step `until`, if one is given. Raises StageError with the
-    trainer's own words, or with what the signal that ended it means.
+    trainer's own words, with what the signal that ended it means, or because it hangs.
     """
+    killed_before = oom_kills()
     command = [str(trainer), "--settings", str(settings), "--directory", str(directory)]
     command += ["--until", str(until)] if until else []
     # Threads that spin while they wait are 10 % faster alone, and several times slower beside any busy process.
     sharing = {"OMP_NUM_THREADS": str(max(1, threads // processes)), "OMP_WAIT_POLICY": "PASSIVE"}
     with process_group([sys.executable, *_torchrun(processes), *command], {**environment, **sharing}) as process:
-        status = process.wait()
+        status = wait_while_alive(process, "the trainer", directory)
     if (directory / _TROUBLE).exists():
         trouble = Trouble.read(directory / _TROUBLE)
         raise StageError(trouble.failure, trouble.message, trouble.remedy)
     if not (directory / _RESULT).exists():
-        raise _ended(status)
+        raise _ended(status, memory_ran_out=processes > 1 and oom_kills() != killed_before)
     # What was reported is whole, and saved. Threads of an engine that trip over each other on the way out cost nothing.
     return Fit.read(directory / _RESULT)
 
@@ -61,14 +65,17 @@ def _torchrun(processes: int) -> list[str]:
     return ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
 
 
-def _ended(status: int) -> StageError:
-    """A trainer that ended without a word of its own."""
+def _ended(status: int, memory_ran_out: bool) -> StageError:
+    """A trainer that ended without a word of its own. Of several the kernel's count tells what torchrun does not."""
     if status == -signal.SIGTERM:
         return terminated()
-    if status == -signal.SIGKILL:
+    if status in (errno.ENOSPC, errno.EDQUOT):
+        return StageError("disk", "the trainer found no space left on the disk, not even to say so")
+    if status in (-signal.SIGKILL, 128 + signal.SIGKILL) or memory_ran_out:
+        how = "when memory ran out" if memory_ran_out else "by SIGKILL, as the kernel does when memory runs out"
         return StageError(
             "oom",
-            "the trainer was ended by SIGKILL, which is what the kernel does when memory runs out",
+            f"the trainer was ended {how}",
             "Give the job more memory, or lower train.micro_batch_size or train.max_length. If somebody killed it, run "
             "the same command again.",
         )
@@ -79,15 +86,19 @@ def _ended(status: int) -> StageError:
 def reported(directory: Path) -> Iterator[None]:
     """In a trainer: what stops it is told to its owner. Of several trainers that fail the first is heard.
 
-    The others fail because it did.
+    The others fail because it did. A full disk has no room for the story; then the exit status tells it.
     """
     try:
         yield
     except Exception as error:
         failure, remedy = classify(error)
         trouble = Trouble(failure=failure, message=str(error) or type(error).__name__, remedy=remedy)
-        with suppress(FileExistsError), (directory / _TROUBLE).open("x") as stream:
-            stream.write(trouble.model_dump_json())
+        try:
+            with suppress(FileExistsError), (directory / _TROUBLE).open("x") as stream:
+                stream.write(trouble.model_dump_json())
+        except OSError as full:
+            (directory / _TROUBLE).unlink(missing_ok=True)
+            raise SystemExit(full.errno) from error
         raise
 
 

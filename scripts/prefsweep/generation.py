@@ -1,56 +1,72 @@
 """Answers to the held-out prompts at their natural length, from the arm's own server, each checked for its origin."""
 
 import asyncio
+import sys
 import time
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import httpx
 
 from prefsweep.failures import StageError
-from prefsweep.gates.measure import check_rendering
+from prefsweep.gates.measure import check_answers, check_rendering
 from prefsweep.plan import GenerateSettings
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.measure import Generation
-from prefsweep.records.merge import RenderedPrompt
 from prefsweep.serving import Server
+from prefsweep.stalling import stall_seconds
 
-_REQUEST_TIMEOUT_SECONDS = 600.0
+ATTEMPTS = 3
+"""At one answer, where the server says that it is busy or failed."""
+_PAUSE_SECONDS = 1.0
+"""Before the second attempt; twice as long before the third."""
+_LATER = frozenset(
+    {
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
 
 
 async def generate(
     server: Server,
     prompts: list[HeldOutPrompt],
-    rendered: list[RenderedPrompt],
+    token_ids: Mapping[str, Sequence[int]],
     settings: GenerateSettings,
     seed: int,
 ) -> list[Generation]:
     """One answer per prompt, in the prompts' order, at the highest concurrency of the study.
 
-    Raises StageError("wrong_model") when an answer comes from another model, or when the server turns a prompt into
-    other tokens than the trainer's template did.
+    `token_ids` are those of each prompt by its id, as it is rendered beside the model. Raises StageError
+    ("wrong_model") when an answer comes from another model or is one to other tokens, ("score") when nearly all
+    answers are empty.
     """
-    expected = {prompt.prompt: prompt.token_ids for prompt in rendered}
     gate = asyncio.Semaphore(max(settings.concurrency))
     limits = httpx.Limits(max_connections=max(settings.concurrency))
     async with httpx.AsyncClient(
-        base_url=server.url, headers=server.headers, timeout=_REQUEST_TIMEOUT_SECONDS, limits=limits
+        base_url=server.url, headers=server.headers, timeout=stall_seconds(), limits=limits
     ) as client:
 
         async def answered(prompt: HeldOutPrompt) -> Generation:
             async with gate:
-                started = time.perf_counter()
-                answer = await _complete(client, server.name, prompt, settings, seed)
-            if prompt.id in expected:
-                renderings = {"the trainer": expected[prompt.id], "the server": answer["prompt_token_ids"]}
-                check_rendering(prompt.id, renderings)
-            return _as_generation(prompt, answer, time.perf_counter() - started)
+                answer, seconds = await _complete(client, server.name, prompt, settings, seed)
+            renderings = {"the tokenizer": token_ids[prompt.id], "the server": answer["prompt_token_ids"]}
+            check_rendering(prompt.id, renderings)
+            return _as_generation(prompt, answer, seconds)
 
-        return await asyncio.gather(*(answered(prompt) for prompt in prompts))
+        generations = await asyncio.gather(*(answered(prompt) for prompt in prompts))
+    check_answers(generations)
+    return generations
 
 
 async def _complete(
     client: httpx.AsyncClient, name: str, prompt: HeldOutPrompt, settings: GenerateSettings, seed: int
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], float]:
+    """The server's answer, and the seconds it took."""
     body = {
         "model": name,
         "messages": prompt.messages,
@@ -59,13 +75,28 @@ async def _complete(
         "seed": seed,
         "return_token_ids": True,
     }
-    response = await client.post("/v1/chat/completions", json=body)
+    response, seconds = await _patiently(client, prompt.id, body)
     if response.is_error:
         raise StageError("server_crash", f"prompt {prompt.id}: status {response.status_code}: {response.text[:500]}")
     answer: dict[str, Any] = response.json()
     if answer["model"] != name:
         raise StageError("wrong_model", f"prompt {prompt.id} was answered by {answer['model']}, not {name}")
-    return answer
+    return answer, seconds
+
+
+async def _patiently(client: httpx.AsyncClient, prompt: str, body: dict[str, Any]) -> tuple[httpx.Response, float]:
+    """The first response that is not one of a busy or failing server, or the last of all attempts; each is logged."""
+    for attempt in range(1, ATTEMPTS + 1):
+        started = time.perf_counter()
+        response = await client.post("/v1/chat/completions", json=body)
+        seconds = time.perf_counter() - started
+        if response.status_code not in _LATER:
+            break
+        what = f"prompt {prompt}: status {response.status_code}, attempt {attempt} of {ATTEMPTS}"
+        print(what, file=sys.stderr, flush=True)
+        if attempt < ATTEMPTS:
+            await asyncio.sleep(attempt * _PAUSE_SECONDS)
+    return response, seconds
 
 
 def _as_generation(prompt: HeldOutPrompt, answer: dict[str, Any], seconds: float) -> Generation:

@@ -39,7 +39,7 @@ class Running(Record):
 
     def memory_ran_out(self) -> bool:
         """Whether the kernel of this very machine ended a process for want of memory since the stage started."""
-        now = _oom_kills()
+        now = oom_kills()
         return self.boot == _boot() and None not in (self.oom_kills, now) and now != self.oom_kills
 
     def host_restarted(self) -> bool:
@@ -51,7 +51,7 @@ def _boot() -> str:
     return _said_by_the_kernel(_BOOT).strip()
 
 
-def _oom_kills() -> int | None:
+def oom_kills() -> int | None:
     """Counted since the kernel started, whether a cgroup's limit was reached or the machine's."""
     counters = dict(line.split() for line in _said_by_the_kernel(_KERNEL_COUNTERS).splitlines())
     return int(counters["oom_kill"]) if "oom_kill" in counters else None
@@ -83,7 +83,7 @@ def running(run: str, stage: str, directory: Path) -> Iterator[None]:
             pid=os.getpid(),
             started=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
             slurm_job=job_id(),
-            oom_kills=_oom_kills(),
+            oom_kills=oom_kills(),
         )
         # Into the locked file itself: a file that took its place would be another one, without the lock.
         os.truncate(descriptor, 0)

@@ -3,10 +3,11 @@
 import secrets
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +19,13 @@ from prefsweep.memory import group_peak_resident_bytes
 from prefsweep.plan import Device, GenerateSettings
 from prefsweep.process_group import process_group
 from prefsweep.records.merge import Probe
+from prefsweep.stalling import stall_seconds
 
+START_ATTEMPTS = 2
+"""A port can be taken, and a GPU's memory be given back late, between two looks at them."""
+_WORTH_ANOTHER_START = frozenset({"server_crash", "wrong_model"})
 READY_TIMEOUT_SECONDS = 900.0
+_NAME_TIMEOUT_SECONDS = 60.0
 LAST_BREATH_SECONDS = 3.0
 """A server whose engine has died still answers with errors for a moment before it ends."""
 _BY_A_DEAD_SERVER = frozenset({"server_crash", "score"})
@@ -63,29 +69,55 @@ def serving(
     """Serve `model` as `name` on the loopback interface, with a key of its own; stop it on every way out.
 
     `command` is what starts vLLM's server, such as `[".../bin/vllm", "serve"]`; `arguments` come after all others.
-    Prefix caching is off, because it would make repeated timing passes look faster than they are. Raises StageError
-    with the log's last lines.
+    Prefix caching is off, because it would make repeated timing passes look faster than they are. One that ends before
+    it is ready, or whose port is somebody else's, is started once more. Raises StageError with the log's last lines.
     """
-    port = _free_port()
     argv = [
         *command,
         str(model),
-        *("--served-model-name", name, "--host", "127.0.0.1", "--port", str(port), "--dtype", settings.precision),
+        *("--served-model-name", name, "--host", "127.0.0.1", "--dtype", settings.precision),
         *("--max-model-len", str(max_length), "--seed", str(seed), "--generation-config", "vllm"),
         "--no-enable-prefix-caching",
         *_device_arguments(device, settings),
         *arguments,
     ]
-    environment = _environment(device)
-    key = secrets.token_urlsafe(24)
-    url = f"http://127.0.0.1:{port}"
+    log.unlink(missing_ok=True)
+    with ExitStack() as stack:
+        server, process = _ready_server(stack, argv, _environment(device), name, log)
+        with _trouble_told(process, log):
+            yield server
+
+
+def _ready_server(
+    stack: ExitStack, argv: list[str], environment: dict[str, str], name: str, log: Path
+) -> tuple[Server, subprocess.Popen[bytes]]:
+    """The first of `START_ATTEMPTS` that gets ready; `stack` stops it."""
+    for attempt in range(1, START_ATTEMPTS):
+        try:
+            return stack.enter_context(_started(argv, environment, name, log))
+        except StageError as error:
+            if error.failure not in _WORTH_ANOTHER_START:
+                raise
+            what = f"start {attempt} of at most {START_ATTEMPTS} failed ({error.failure}): {error}"
+            print(f"{what}\nstarting the server once more", file=sys.stderr, flush=True)
+    return stack.enter_context(_started(argv, environment, name, log))
+
+
+@contextmanager
+def _started(
+    argv: list[str], environment: dict[str, str], name: str, log: Path
+) -> Iterator[tuple[Server, subprocess.Popen[bytes]]]:
+    """A server that is ready and is ours, on a free port, with a new key; stopped when the block ends."""
+    port, key = _free_port(), secrets.token_urlsafe(24)
+    argv = [*argv, "--port", str(port)]
     started = time.perf_counter()
     # vLLM leaves its sockets behind in the temporary directory; their paths must be short, so not below results/.
     with (
         tempfile.TemporaryDirectory(prefix="prefsweep-", ignore_cleanup_errors=True) as sockets,
-        log.open("wb") as stream,
+        log.open("ab") as stream,
         process_group(argv, environment | {"VLLM_API_KEY": key, "TMPDIR": sockets}, stream) as process,
     ):
+        url = f"http://127.0.0.1:{port}"
         _wait_until_ready(process, url, log)
         server = Server(
             name=name,
@@ -96,8 +128,8 @@ def serving(
             ready_seconds=time.perf_counter() - started,
             group=process.pid,
         )
-        with _death_told(process, log):
-            yield server
+        _check_name(server)
+        yield server, process
 
 
 def _device_arguments(device: Device, settings: GenerateSettings) -> list[str]:
@@ -146,8 +178,8 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> 
 
 
 @contextmanager
-def _death_told(process: subprocess.Popen[bytes], log: Path) -> Iterator[None]:
-    """Whatever failed while the server was in use failed because of it, if the server has died."""
+def _trouble_told(process: subprocess.Popen[bytes], log: Path) -> Iterator[None]:
+    """Whatever failed while the server was in use failed because of it, if the server has died or does not answer."""
     try:
         yield
     except Exception as error:
@@ -157,6 +189,11 @@ def _death_told(process: subprocess.Popen[bytes], log: Path) -> Iterator[None]:
             status = process.wait(LAST_BREATH_SECONDS)
             message = f"the server ended with status {status} while it was in use:\n{tail(log)}"
             raise StageError("server_crash", message) from error
+        if isinstance(error, httpx.TimeoutException):
+            what = f"the server runs and left a request unanswered for {stall_seconds():g} s:\n{tail(log)}"
+            raise StageError("timeout", what) from error
+        if isinstance(error, httpx.TransportError):
+            raise StageError("server_crash", f"the server broke off: {error}\n{tail(log)}") from error
         raise
 
 
@@ -166,20 +203,22 @@ def tail(log: Path, lines: int = 20) -> str:
 
 
 def check_identity(server: Server, probes: list[Probe], precision: str) -> None:
-    """Prove that this server serves this run's merged model: by name, and by its log-probabilities of the probes.
+    """Prove that this server serves this run's merged model, by its log-probabilities of the probes.
 
     Raises StageError("wrong_model") with both values; a stale, swapped or foreign model cannot pass.
     """
-    check_name(server)
-    with httpx.Client(base_url=server.url, headers=server.headers, timeout=300) as client:
+    with httpx.Client(base_url=server.url, headers=server.headers, timeout=stall_seconds()) as client:
         for probe in probes:
             check_served(probe, _prompt_log_probs(client, server.name, probe.token_ids), precision)
 
 
-def check_name(server: Server) -> None:
-    """Raise StageError("wrong_model") where another server has the address."""
-    answer = httpx.get(f"{server.url}/v1/models", headers=server.headers, timeout=300).raise_for_status()
-    served = [model["id"] for model in answer.json()["data"]]
+def _check_name(server: Server) -> None:
+    """Raise StageError("wrong_model") unless who answers at the address takes our key and serves our model alone."""
+    try:
+        answer = httpx.get(f"{server.url}/v1/models", headers=server.headers, timeout=_NAME_TIMEOUT_SECONDS)
+        served = [model["id"] for model in answer.raise_for_status().json()["data"]]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        raise StageError("wrong_model", f"what answers at {server.url} is no server of ours: {error}") from None
     if served != [server.name]:
         raise StageError("wrong_model", f"the server at {server.url} serves {served}, not {server.name}")
 

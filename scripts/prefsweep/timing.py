@@ -18,11 +18,12 @@ from vllm.benchmarks.lib.endpoint_request_func import (
 )
 
 from prefsweep.client_overhead import instant_endpoint
-from prefsweep.failures import StageError
+from prefsweep.failures import FailureClass, StageError
 from prefsweep.host_load import cpu_clock, other_cpu_share
 from prefsweep.plan import GenerateSettings
 from prefsweep.records.measure import Percentiles, TimedPass
 from prefsweep.serving import Server
+from prefsweep.stalling import stall_seconds
 
 WARM_UP_REQUESTS = 2
 
@@ -32,7 +33,8 @@ async def time_passes(server: Server, prompts: list[list[int]], settings: Genera
 
     `prompts` are token ids, used in turn. Raises StageError when a request fails: a dying server is not a slow one.
     """
-    timeout, unlimited = aiohttp.ClientTimeout(total=3600), aiohttp.TCPConnector(limit=0)  # by default, 100 at a time
+    # By default, 100 at a time; and a server that stops in the middle of an answer would be waited for for minutes.
+    unlimited, timeout = aiohttp.TCPConnector(limit=0), aiohttp.ClientTimeout(total=None, sock_read=stall_seconds())
     async with aiohttp.ClientSession(connector=unlimited, timeout=timeout) as session, instant_endpoint() as address:
         client = _Client(session, prompts, settings)
         instant = replace(server, url=address)
@@ -89,10 +91,11 @@ class _Client:
         )
         output = await async_request_openai_completions(request, self.session)
         if not output.success or output.output_tokens != tokens:
-            raise StageError(
-                "server_crash",
-                f"a timed request gave {output.output_tokens} of {tokens} tokens: {output.error}",
-            )
+            # vLLM's client gives an exception as the text of its traceback.
+            silent = "TimeoutError" in output.error
+            why = f"the server fell silent for {stall_seconds():g} s" if silent else output.error
+            failure: FailureClass = "timeout" if silent else "server_crash"
+            raise StageError(failure, f"a timed request gave {output.output_tokens} of {tokens} tokens: {why}")
         return output
 
 

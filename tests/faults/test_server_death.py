@@ -1,4 +1,4 @@
-"""A server that dies while a run is measured: the run fails, and leaves no number that could be taken for slow.
+"""A server that dies or hangs while a run is measured: the run fails, and leaves no number that looks like a slow one.
 
 The job is the real one, in the serving environment, with the real clients; only the server is not vLLM.
 """
@@ -23,6 +23,8 @@ RUN = "dpo-00000000/seed-0"
 RESULTS = ("generations.jsonl", "throughput.json", "evaluation.json")
 PROBE = Probe(prompt="h0000", token_ids=[1, 2, 3], answer_tokens=1, log_probs=[-1.0, -1.0])
 
+DIED = "the server ended with status -9 while it was in use"
+
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
@@ -37,15 +39,16 @@ def study(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("fault", "reached"),
+    ("fault", "reached", "failure", "message"),
     [
-        ("die-generating", "the server serves this run's merged model"),
-        ("die-timing", "7 prompts answered"),
-        ("die-evaluating", "6 timed passes done"),
+        ("die-generating", "the server serves this run's merged model", "server_crash", DIED),
+        ("die-timing", "7 prompts answered", "server_crash", DIED),
+        ("die-evaluating", "6 timed passes done", "server_crash", DIED),
+        ("hang-timing", "7 prompts answered", "timeout", "of 64 tokens: the server fell silent for 8 s"),
     ],
 )
-def test_a_run_whose_server_dies_fails_and_is_not_slow(
-    serve_python: Path, study: Path, fault: str, reached: str
+def test_a_run_whose_server_fails_it_fails_and_is_not_slow(
+    serve_python: Path, study: Path, fault: str, reached: str, failure: str, message: str
 ) -> None:
     run = study / "runs" / RUN
     evaluate = [str(python_of("evaluate", "cpu")), str(ROOT / "scripts" / "evaluate.py")]
@@ -60,7 +63,7 @@ def test_a_run_whose_server_dies_fails_and_is_not_slow(
     command += ["--data", str(study / "data"), "--tasks", str(ROOT / "config" / "tasks"), "--evaluate", *evaluate]
     outcome = subprocess.run(
         [*command, "--output", str(run)],
-        env=os.environ | {"FAKE_FAULTS": fault},
+        env=os.environ | {"FAKE_FAULTS": fault} | ({"PREFSWEEP_STALL_SECONDS": "8"} if failure == "timeout" else {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -68,7 +71,7 @@ def test_a_run_whose_server_dies_fails_and_is_not_slow(
     )
     assert outcome.returncode == 1, outcome.stdout[-4000:]
     assert reached in outcome.stdout
-    failure = Failure.read(run / "failure-measure.json")
-    assert failure.failure == "server_crash", outcome.stdout[-4000:]
-    assert "the server ended with status -9 while it was in use" in failure.message
+    record = Failure.read(run / "failure-measure.json")
+    assert record.failure == failure, outcome.stdout[-4000:]
+    assert message in record.message
     assert not [name for name in RESULTS if (run / name).exists()]

@@ -1,8 +1,10 @@
 """A failed stage leaves its class, its cause and a remedy; a success leaves nothing."""
 
 import errno
+import io
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +22,11 @@ from prefsweep.lifetime import Running
         (StageError("nan", "loss is nan"), "nan"),
         (MemoryError(), "oom"),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "oom"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."), "oom"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "oom"),
         (OSError(errno.ENOSPC, "No space left on device"), "disk"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "disk"),
+        (ValueError("Error while serializing: I/O error: No space left on device (os error 28)"), "disk"),
         (TimeoutError(), "timeout"),
         (KeyboardInterrupt(), "killed"),
         (ZeroDivisionError(), "internal"),
@@ -55,6 +61,30 @@ def test_a_failure_that_nobody_foresaw_leaves_its_traceback(tmp_path: Path, caps
         raise KeyError("rank")
     assert "KeyError: 'rank'" in Failure.read(tmp_path / "failure-train.json").last_lines
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_full_disk_has_room_for_the_record_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log is full, too: what cannot be said there must not keep the record from being written."""
+
+    class FullLog(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    written = Failure.write
+
+    def write_where_room_was_kept(record: Failure, path: Path) -> None:
+        assert sum(file.stat().st_size for file in tmp_path.iterdir()) < before
+        written(record, path)
+
+    monkeypatch.setattr(Failure, "write", write_where_room_was_kept)
+    monkeypatch.setattr(sys, "stderr", FullLog())
+    with pytest.raises(SystemExit), recorded("dpo-1/seed-0", "train", tmp_path):
+        before = sum(file.stat().st_size for file in tmp_path.iterdir())
+        raise OSError(errno.ENOSPC, "No space left on device")
+    record = Failure.read(tmp_path / "failure-train.json")
+    assert record.failure == "disk"
+    assert "No space left on device" in record.last_lines[-1]
+    assert [file.name for file in tmp_path.iterdir()] == ["failure-train.json"]
 
 
 def test_a_success_removes_the_record_of_an_earlier_failure(tmp_path: Path) -> None:

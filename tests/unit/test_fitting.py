@@ -3,8 +3,10 @@
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
+from prefsweep import fitting
 from prefsweep.failures import StageError
 from prefsweep.fitting import fit, report, reported
 from prefsweep.records.train import Fit
@@ -27,11 +29,12 @@ FITTED = Fit(
 )
 
 
-def run(directory: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> Fit:
+def run(directory: Path, body: str, monkeypatch: pytest.MonkeyPatch, processes: int = 1) -> Fit:
     monkeypatch.setenv("PYTHONPATH", str(SCRIPTS))
     trainer = directory / "trainer.py"
     trainer.write_text(PREAMBLE + body)
-    return fit(trainer, directory / "settings.json", directory, processes=1, threads=3, environment={"TRACKED": "yes"})
+    settings, environment = directory / "settings.json", {"TRACKED": "yes"}
+    return fit(trainer, settings, directory, processes=processes, threads=3, environment=environment)
 
 
 def test_what_a_trainer_reports_reaches_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,6 +73,7 @@ def test_of_several_trainers_the_first_to_fail_is_heard(tmp_path: Path) -> None:
     ("body", "failure", "message"),
     [
         ("os.kill(os.getpid(), signal.SIGKILL)", "oom", "ended by SIGKILL"),
+        ("sys.exit(137)", "oom", "by SIGKILL, as the kernel does when memory runs out"),
         ("os.kill(os.getpid(), signal.SIGTERM)", "killed", "stopped by SIGTERM"),
         ("os.kill(os.getpid(), signal.SIGSEGV)", "internal", f"status -{int(signal.SIGSEGV)}"),
         ("sys.exit(3)", "internal", "status 3"),
@@ -82,3 +86,49 @@ def test_a_trainer_that_ends_without_a_word(
     with pytest.raises(StageError, match=message) as error:
         run(tmp_path, body, monkeypatch)
     assert error.value.failure == failure
+
+
+@pytest.mark.parametrize(("killed", "failure"), [(1, "oom"), (0, "internal")])
+def test_one_of_several_trainers_that_the_kernel_ended_is_out_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: int, failure: str
+) -> None:
+    """torchrun ends with status 1 then, whatever the matter was."""
+    counted = iter((7, 7 + killed))
+    monkeypatch.setattr(fitting, "oom_kills", lambda: next(counted))
+    monkeypatch.setattr(fitting, "_torchrun", lambda _: [])
+    with pytest.raises(StageError) as error:
+        run(tmp_path, "sys.exit(1)", monkeypatch, processes=2)
+    assert error.value.failure == failure
+
+
+def test_a_trainer_without_room_to_say_so_says_it_by_its_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = """
+import errno
+from prefsweep.fitting import Trouble, reported
+def full(record):
+    raise OSError(errno.ENOSPC, "No space left on device")
+Trouble.model_dump_json = full
+with reported(directory):
+    raise RuntimeError("PytorchStreamWriter failed writing file data/0")
+"""
+    with pytest.raises(StageError, match="no space left") as error:
+        run(tmp_path, body, monkeypatch)
+    assert error.value.failure == "disk"
+    assert not (tmp_path / "trouble.json").exists()
+
+
+def test_a_trainer_that_hangs_is_ended_with_all_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFSWEEP_STALL_SECONDS", "2")
+    body = """
+import subprocess, time
+child = subprocess.Popen(["sleep", "3600"])
+(directory / "child").write_text(str(child.pid))
+time.sleep(3600)
+"""
+    with pytest.raises(StageError, match="the trainer showed no sign of life for 2 s") as error:
+        run(tmp_path, body, monkeypatch)
+    assert error.value.failure == "timeout"
+    assert "PREFSWEEP_STALL_SECONDS" in error.value.remedy
+    assert not psutil.pid_exists(int((tmp_path / "child").read_text()))

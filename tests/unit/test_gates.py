@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from prefsweep.failures import StageError
-from prefsweep.gates.measure import check_files, check_rendering, check_scored, check_served
+from prefsweep.gates.measure import check_answers, check_files, check_rendering, check_scored, check_served
 from prefsweep.gates.merge import check_finite, check_merge, parity_bound
 from prefsweep.gates.train import check_rows, check_schedule, check_training
 from prefsweep.plan import Estimate, Point, Run
 from prefsweep.records.base import FileHash
-from prefsweep.records.measure import PairScore
+from prefsweep.records.measure import Generation, PairScore
 from prefsweep.records.merge import Probe
 from prefsweep.records.train import TrainRecord
 from prefsweep.schedule import asked_learning_rate
@@ -226,3 +226,25 @@ def test_a_double_start_and_a_missing_system_prompt_are_seen(served: list[int], 
     with pytest.raises(StageError, match=message) as caught:
         check_rendering("p", {"the trainer": trained, "the tokenizer": trained, "the server": served})
     assert caught.value.failure == "wrong_model"
+
+
+@pytest.mark.parametrize(("empty", "passes"), [(0, True), (9, True), (10, False)])
+def test_answers_without_a_word_are_none(empty: int, passes: bool) -> None:
+    def answer(text: str) -> Generation:
+        return Generation(
+            prompt="p",
+            part="heldout",
+            answer=text,
+            finish_reason="stop",
+            prompt_tokens=3,
+            output_tokens=1,
+            seconds=1.0,
+        )
+
+    answers = [answer(" \n")] * empty + [answer("Yes.")] * (10 - empty)
+    if passes:
+        check_answers(answers)
+        return
+    with pytest.raises(StageError, match="10 of 10 answers are empty") as caught:
+        check_answers(answers)
+    assert caught.value.failure == "score"

@@ -11,7 +11,7 @@ from prefsweep.failures import StageError
 from prefsweep.plan import GenerateSettings
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.rewarding import CLASSIFY, Reader, score, score_sheet
-from prefsweep.serving import Server, check_name, serving
+from prefsweep.serving import Server, serving
 from tests.tiny_models import make_tokenizer
 
 FAKE = [sys.executable, str(Path(__file__).resolve().parents[1] / "fake_server.py")]
@@ -70,7 +70,6 @@ def test_every_conversation_is_scored_in_order_and_what_is_too_long_is_not(tmp_p
     found = reader(most_tokens=150)
     conversations = [found.conversation(prompt(f"p{number}"), answer) for number, answer in enumerate(answers)]
     with fake(tmp_path) as server:
-        check_name(server)
         scored = score(server, found, conversations)
     assert [one.prompt for one in scored] == [f"p{number}" for number in range(70)]
     assert [one.tokens for one in scored] == [len(one.token_ids) for one in conversations]
@@ -96,7 +95,7 @@ def test_a_sheet_keeps_what_it_was_scored_with(tmp_path: Path) -> None:
         ("two-labels", "wrong_model", "prompt tea: 2 scores from a model of one label"),
         ("miscounted", "score", "the server read [0-9]+ tokens where [0-9]+ were sent"),
         ("refusing", "score", "prompt tea and those after it: status 400"),
-        ("wrong-model", "wrong_model", "prompt tea was scored by somebody-else, not reward-model"),
+        ("other-answers", "wrong_model", "prompt tea was scored by somebody-else, not reward-model"),
     ],
 )
 def test_what_cannot_be_a_score_is_none(
@@ -107,9 +106,3 @@ def test_what_cannot_be_a_score_is_none(
     with fake(tmp_path) as server, pytest.raises(StageError, match=message) as caught:
         score(server, found, [found.conversation(prompt("tea"), "Hot.")])
     assert caught.value.failure == failure
-
-
-def test_another_server_at_the_address_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FAKE_FAULTS", "wrong-model")
-    with pytest.raises(StageError, match="serves \\['somebody-else'\\]"), fake(tmp_path) as server:
-        check_name(server)

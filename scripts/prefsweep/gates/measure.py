@@ -7,7 +7,7 @@ from statistics import fmean
 
 from prefsweep.failures import StageError
 from prefsweep.records.base import FileHash
-from prefsweep.records.measure import PairScore
+from prefsweep.records.measure import Generation, PairScore
 from prefsweep.records.merge import Probe
 
 LOG_PROB_BOUND_PER_TOKEN = {"float32": 1e-3, "bfloat16": 0.1}
@@ -18,6 +18,22 @@ TOKEN_BOUND = {"float32": 5e-3, "bfloat16": 0.35}
 
 Of 135 million parameters trained in float32, bfloat16 moved the sum by 0.02 per token, the root mean square by 0.17;
 the base in the model's place moved them by 0.07 and 1.1, another method's model by 0.09 and 0.37."""
+
+
+EMPTY_SHARE = 0.9
+"""Of answers without a word: beyond it there is nothing to read, to judge or to measure."""
+
+
+def check_answers(generations: Sequence[Generation]) -> None:
+    """Before answers count: there are some. Raises StageError("score") with how many are empty."""
+    empty = sum(not generation.answer.strip() for generation in generations)
+    if empty > EMPTY_SHARE * len(generations):
+        raise StageError(
+            "score",
+            f"{empty} of {len(generations)} answers are empty",
+            "A model that ends each answer at once has unlearnt to write: lower the learning rate. If it is the base, "
+            "check its chat template.",
+        )
 
 
 def check_files(merged: Sequence[FileHash], found: Sequence[FileHash]) -> None:

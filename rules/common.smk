@@ -85,6 +85,7 @@ PLANS = [directory / "plan.json" for directory in DIRECTORIES]
 METHODS = os.path.relpath(PLACES.methods)
 GPUS = 1 if DEVICE == "cuda" else 0
 SERVING_GPUS = GPUS * GENERATE.tensor_parallel
+JUDGE_IS_SERVED = SHARED.judge is not None
 SHARING = f" --together {SHARED.jobs_per_gpu}" if DEVICE == "cuda" else ""
 TRAIN_THREADS = min(workflow.cores, 4)
 
@@ -119,6 +120,9 @@ TRAIN_PYTHON, SERVE_PYTHON, EVALUATE_PYTHON = (
     os.path.relpath(python_of(name, DEVICE)) for name in ("train", "serve", "evaluate")
 )
 
+# Beside it, what starts a server.
+VLLM = os.path.join(os.path.dirname(SERVE_PYTHON), "vllm")
+
 
 def preflight(rule_names):
     """What must be there before the first job, made or fetched if it is missing, with progress on the terminal.
@@ -128,7 +132,7 @@ def preflight(rule_names):
     for name in STUDIES:
         check_writable(PLACES.results / name)
     needed = {name for rule in rule_names for name in ENVIRONMENTS.get(rule, [])}
-    computing = {"train", "merge", "measure", "drift", "reward"}
+    computing = {"train", "merge", "measure", "drift", "reward", *SERVED_JUDGE}
     if workflow.local_exec and rule_names & computing:
         if DEVICE == "cuda":
             check_cuda(SHARED.plan.most_gpus)
@@ -142,7 +146,8 @@ def preflight(rule_names):
         if "evaluate" in needed:
             evaluate = SHARED.config.evaluate
             check_tasks(Path(STUDY_FILE), evaluate, PLACES.tasks, lm_evals_tasks)
-        for model in {study.model.folder: study.model for study in asked}.values():
+        models = {model.folder: model for study in asked for model in study.models}
+        for model in models.values():
             fetch_model(model)
         for study in asked:
             local_files(study.dataset, PLACES.downloads)
@@ -170,6 +175,8 @@ def fetch_model(model):
         sys.exit(2)
 
 
+SERVED_JUDGE = ["judge", "judge_rivals"] if JUDGE_IS_SERVED else []
+
 # Which environments a rule's jobs run in, beside the workflow's own.
 ENVIRONMENTS = {
     "prepare": ["train"],
@@ -179,7 +186,7 @@ ENVIRONMENTS = {
     "drift": ["train"],
     "reward": ["serve"],
     "prefetch": ["train", "serve", "evaluate"],
-}
+} | dict.fromkeys(SERVED_JUDGE, ["serve"])
 
 
 onstart:

@@ -9,7 +9,7 @@ from pathlib import Path
 from prefsweep.comparison import compared
 from prefsweep.failures import recorded
 from prefsweep.files import write_jsonl
-from prefsweep.judge_session import answer_pairs, hold, judge_of, judged_prompts
+from prefsweep.judge_session import Courtroom, answer_pairs, hold, judge_of, judged_prompts
 from prefsweep.records.judge import RivalVerdict
 from prefsweep.results import read_study
 
@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("--study-directory", type=Path, required=True, help="results/<study>")
     parser.add_argument("--template", type=Path, required=True)
     parser.add_argument("--replies", type=Path, required=True, help="where replies are kept, of all studies")
+    parser.add_argument("--vllm", type=Path, required=True, help="the command that serves a judge of the study's own")
     parser.add_argument("--output", type=Path, required=True, help="results/<study>/rivals")
     options = parser.parse_args()
     with recorded("rivals", "judge", options.output):
@@ -35,7 +36,8 @@ def judge_rivals(options: argparse.Namespace) -> None:
         for run, opponent in rivals.meetings
         for pair in answer_pairs(options.study_directory, run, opponent, test_prompts)
     ]
-    judged, session = hold(study.plan, options.template, options.replies, [pair for _, _, pair in met])
+    room = Courtroom(options.template, options.replies, options.vllm, options.output / "logs" / "judge-server.log")
+    judged, session = hold(study.plan, room, [pair for _, _, pair in met])
     verdicts = [
         RivalVerdict(run=run, opponent=opponent, **said.model_dump())
         for (run, opponent, _), said in zip(met, judged, strict=True)

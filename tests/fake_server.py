@@ -1,18 +1,20 @@
 """An OpenAI-compatible server of the standard library with fault flags, started by the command vLLM would be.
 
-Flags come from FAKE_FAULTS: `die` (at start), `die-` or `hang-` with `generating`, `timing` or `evaluating`, and
-`die-scoring` (in the midst of it; health stays good), `never-ready`, `wrong-model`, `orphan` (starts a child that
-ignores SIGTERM), `stubborn` (ignores SIGTERM itself). Its answers are another model's with `other-answers`, of a model
-that has changed with `stale`, without a word with `empty`, cut off with `cut`, and those to the prompt before with
-`swapped`; the first two come with status 503 for `busy` and 429 for `throttled`, all with 500 for `broken`. As a reward
-model it gives a tenth of a point per token, or is one with `no-number`, with `two-labels`, `miscounted` (tokens) or
-`refusing`.
+Flags come from FAKE_FAULTS: `die` (at start), `die-` or `hang-` with `generating`, `timing` or `evaluating`,
+`die-scoring`, `die-judging` and, later, `die-judging-others` (in the midst of it; health stays good), `never-ready`,
+`wrong-model`, `orphan` (starts a child that ignores SIGTERM), `stubborn` (ignores SIGTERM itself). Its answers are
+another model's with `other-answers`, of a model that has changed with `stale`, without a word with `empty`, cut off
+with `cut`, and those to the prompt before with `swapped`; the first two come with status 503 for `busy` and 429 for
+`throttled`, all with 500 for `broken`. As a reward model it gives a tenth of a point per token, or is one with
+`no-number`, with `two-labels`, `miscounted` (tokens) or `refusing`. As a judge it prefers the longer answer, or has no
+opinion with `babbling`.
 """
 
 import argparse
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +29,14 @@ FAULTS = os.environ.get("FAKE_FAULTS", "").split()
 COUNTED: Counter[str] = Counter()
 REFUSALS = {"busy": (503, 2), "throttled": (429, 2), "broken": (500, 1_000_000)}
 """Flag → status, and how many requests for an answer have it."""
+
+
+def fake_vllm(folder: Path) -> Path:
+    """A command `vllm` in a folder that starts this server."""
+    vllm = folder / "vllm"
+    vllm.write_text(f'#!/bin/sh\nshift\nexec "{sys.executable}" "{Path(__file__).resolve()}" "$@"\n')
+    vllm.chmod(0o755)
+    return vllm
 
 
 def main() -> None:
@@ -83,7 +93,7 @@ def handler(name: str, model: Path) -> type[BaseHTTPRequestHandler]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self._send({"data": [{"id": name}]})
+            self._send({"version": "0.0.fake"} if self.path == "/version" else {"data": [{"id": name}]})
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -92,6 +102,10 @@ def handler(name: str, model: Path) -> type[BaseHTTPRequestHandler]:
             elif self.path == "/classify":
                 in_the_middle("scoring", 2)
                 self._classify(body["input"])
+            elif "messages" in body and "<answer_a>" in body["messages"][-1]["content"]:
+                in_the_middle("judging", 3)
+                in_the_middle("judging-others", 15)
+                self._verdict(body["messages"][-1]["content"])
             elif "messages" in body:
                 in_the_middle("generating", 3)
                 self._chat(body["messages"])
@@ -125,6 +139,13 @@ def handler(name: str, model: Path) -> type[BaseHTTPRequestHandler]:
 
         def _event(self, event: dict[str, Any]) -> None:
             self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
+
+        def _verdict(self, question: str) -> None:
+            first, second = map(len, re.findall(r"<answer_[ab]>\n(.*?)\n</answer_[ab]>", question, re.DOTALL))
+            verdict = "tie" if first == second else "A" if first > second else "B"
+            said = "Lovely!" if "babbling" in FAULTS else json.dumps({"reasons": "length", "verdict": verdict})
+            usage = {"prompt_tokens": 20, "completion_tokens": 3}
+            self._send({"model": told, "choices": [{"message": {"content": said}}], "usage": usage})
 
         def _chat(self, messages: list[dict[str, str]]) -> None:
             for flag, (status, times) in REFUSALS.items():

@@ -10,6 +10,7 @@ from prefsweep.judge_endpoint import Endpoint
 from prefsweep.judge_spending import KeptReplies, Purse, Spent
 from prefsweep.judge_template import JudgeTemplate
 from prefsweep.judging import AnswerPair, Judge
+from prefsweep.planned_judge import PlannedJudge
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.judge import JudgedPair
 from prefsweep.settings import JudgeConfig
@@ -36,14 +37,15 @@ class Desk:
 
     def judge(self, url: str, pairs: list[AnswerPair], key: str | None = None, **settings: Any) -> list[JudgedPair]:
         config = JudgeConfig.model_validate({"url": url, "model": MODEL, "api_key_env": "JUDGE_KEY", **settings})
+        planned = PlannedJudge(settings=config, template=str(TEMPLATE), template_sha256="0" * 64, estimate=None)
 
         async def pause(seconds: float) -> None:
             self.pauses.append(seconds)
 
         async def judged() -> list[JudgedPair]:
             async with httpx2.AsyncClient(timeout=config.timeout_seconds) as client:
-                endpoint = Endpoint(client, config, key, Purse(self.folder / "spent.json", config), pause)
-                judge = Judge(config, JudgeTemplate.read(TEMPLATE), endpoint, KeptReplies(self.folder / "replies"))
+                endpoint = Endpoint(client, url, config, key, Purse(self.folder / "spent.json", config), pause)
+                judge = Judge(planned, JudgeTemplate.read(TEMPLATE), KeptReplies(self.folder / "replies"), endpoint)
                 try:
                     return await judge.compare(pairs)
                 finally:

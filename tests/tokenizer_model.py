@@ -15,7 +15,8 @@ def write_tokenizer_model(directory: Path) -> Path:
     tokenizer.save_pretrained(directory)
     end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
     config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "tie_word_embeddings": True}
-    write_json(directory / "config.json", config | {"eos_token_id": end, "pad_token_id": pad})
+    config |= {"eos_token_id": end, "pad_token_id": pad, "max_position_embeddings": 2048}
+    write_json(directory / "config.json", config)
     write_json(directory / "generation_config.json", {"eos_token_id": end, "pad_token_id": pad})
     save_file({"layer.0": numpy.zeros((4, 4), numpy.float32)}, directory / "model.safetensors")
     return directory

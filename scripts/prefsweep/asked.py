@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,6 +57,8 @@ class Asked:
     methods: dict[str, Method]
     models: list[ModelSpec]
     datasets: list[DatasetSpec]
+    judge: ModelSpec | None
+    """The model that the study serves as its judge."""
 
     @property
     def several(self) -> bool:
@@ -77,22 +80,25 @@ def read_study_file(file: Path, overrides: dict[str, Any], places: Places) -> As
     methods = load_methods(places.methods)
     config = load_study(file, overrides, methods)
     known = places.root / "config"
-    models = _named(file, "model", config.model, lambda given: load_model_spec(given, known / "models"))
+    load_model = partial(load_model_spec, config_dir=known / "models")
+    models = _named(file, ("model",), config.model, load_model)
     datasets = _named(
-        file, "dataset", config.dataset, lambda given: load_dataset_spec(given, known / "datasets", Path.cwd())
+        file, ("dataset",), config.dataset, lambda given: load_dataset_spec(given, known / "datasets", Path.cwd())
     )
-    return Asked(file, config, methods, models, datasets)
+    judge = config.evaluate.judge
+    judges = _named(file, ("evaluate", "judge", "serve"), judge.serve, load_model) if judge and judge.serve else []
+    return Asked(file, config, methods, models, datasets, next(iter(judges), None))
 
 
 _Spec = TypeVar("_Spec", bound=ModelSpec | DatasetSpec)
 
 
-def _named(file: Path, key: str, given: Any, load: Callable[[Any], _Spec]) -> list[_Spec]:
+def _named(file: Path, key: Location, given: Any, load: Callable[[Any], _Spec]) -> list[_Spec]:
     """Load what a key of the study names, one or several; faults in the study's own text get its file and line."""
     several = isinstance(given, list)
     found: dict[str, _Spec] = {}
     for index, one in enumerate(given if several else [given]):
-        place: Location = (key, index) if several else (key,)
+        place: Location = (*key, index) if several else key
         try:
             spec = load(one)
             if folder_name(spec.name) in found:
@@ -102,13 +108,13 @@ def _named(file: Path, key: str, given: Any, load: Callable[[Any], _Spec]) -> li
         except SpecError as fault:
             raise _fault(file, (*place, *fault.location), key, str(fault)) from None
         except ValueError as fault:
-            raise _fault(file, place, key, str(fault).removeprefix(f"{key}: ")) from None
+            raise _fault(file, place, key, str(fault).removeprefix("model: ")) from None
         found[folder_name(spec.name)] = spec
     return list(found.values())
 
 
-def _fault(file: Path, location: Location, key: str, message: str) -> StudyError:
-    return StudyError([f"{file}:{load_yaml(file).line_of(location)}: {key}: {message}"])
+def _fault(file: Path, location: Location, key: Location, message: str) -> StudyError:
+    return StudyError([f"{file}:{load_yaml(file).line_of(location)}: {'.'.join(map(str, key))}: {message}"])
 
 
 def check_folder(asked: Asked, places: Places) -> None:

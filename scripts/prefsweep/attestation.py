@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from prefsweep.plan import Plan, PlannedData, PlannedModel
+from prefsweep.planned_judge import ServedJudge
 from prefsweep.provenance import ENGINES, checkout, hardware, installed_versions
 from prefsweep.records.base import FileHash, Record, hashed_files
 
@@ -27,6 +28,8 @@ class Attestation(Record):
     """Of all in `plan.json` but the estimates, which change as runs finish."""
     model: PlannedModel
     data: PlannedData
+    judge: ServedJudge | None = None
+    """The model that the study served as its judge."""
     checkout: dict[str, str]
     """`commit` and whether it was `edited`; empty where the code was no checkout."""
     hardware: dict[str, str]
@@ -44,6 +47,7 @@ def attest(study_directory: Path, files: Iterable[FileHash], code: Path) -> Atte
         plan_digest=plan.digest(),
         model=plan.model,
         data=plan.data,
+        judge=plan.judge.served if plan.judge else None,
         checkout=checkout(code),
         hardware=hardware(),
         versions=installed_versions((*ENGINES, *WRITERS)),

@@ -103,6 +103,17 @@ def drift_seconds(
     return _MACHINES[device].drift_start_seconds + work / _speed(device, "float32")
 
 
+def judge_seconds(
+    size: ModelSize, generate: GenerateSettings, input_tokens: int, output_tokens: int, device: Device
+) -> float:
+    """Wall seconds to serve a judge, as `generate` says, and have it read and write so many tokens in all."""
+    machine = _MACHINES[device]
+    alone = machine.bytes_per_second * generate.tensor_parallel / (size.parameters * BYTES[generate.precision])
+    writing = output_tokens / (alone * float(max(generate.concurrency) ** _CONCURRENCY_POWER))
+    reading = 2 * size.parameters * input_tokens / (_speed(device, generate.precision) * generate.tensor_parallel)
+    return machine.serve_start_seconds + reading + writing
+
+
 def _speed(device: Device, precision: str) -> float:
     """Operations per second."""
     one = _MACHINES[device].operations_per_second

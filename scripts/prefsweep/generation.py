@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-import httpx
+import httpx2
 
 from prefsweep.failures import StageError
 from prefsweep.gates.measure import check_answers, check_rendering
@@ -46,8 +46,8 @@ async def generate(
     answers are empty.
     """
     gate = asyncio.Semaphore(max(settings.concurrency))
-    limits = httpx.Limits(max_connections=max(settings.concurrency))
-    async with httpx.AsyncClient(
+    limits = httpx2.Limits(max_connections=max(settings.concurrency))
+    async with httpx2.AsyncClient(
         base_url=server.url, headers=server.headers, timeout=stall_seconds(), limits=limits
     ) as client:
 
@@ -64,7 +64,7 @@ async def generate(
 
 
 async def _complete(
-    client: httpx.AsyncClient, name: str, prompt: HeldOutPrompt, settings: GenerateSettings, seed: int
+    client: httpx2.AsyncClient, name: str, prompt: HeldOutPrompt, settings: GenerateSettings, seed: int
 ) -> tuple[dict[str, Any], float]:
     """The server's answer, and the seconds it took."""
     body = {
@@ -84,7 +84,7 @@ async def _complete(
     return answer, seconds
 
 
-async def _patiently(client: httpx.AsyncClient, prompt: str, body: dict[str, Any]) -> tuple[httpx.Response, float]:
+async def _patiently(client: httpx2.AsyncClient, prompt: str, body: dict[str, Any]) -> tuple[httpx2.Response, float]:
     """The first response that is not one of a busy or failing server, or the last of all attempts; each is logged."""
     for attempt in range(1, ATTEMPTS + 1):
         started = time.perf_counter()

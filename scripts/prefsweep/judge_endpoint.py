@@ -38,12 +38,14 @@ class Endpoint:
     def __init__(
         self,
         client: httpx2.AsyncClient,
+        url: str,
         settings: JudgeConfig,
         key: str | None,
         purse: Purse,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._client, self._settings, self._key, self._purse, self._sleep = client, settings, key, purse, sleep
+        self._url = url.rstrip("/")
         self.requests = 0
         """Sent by this process."""
 
@@ -51,7 +53,8 @@ class Endpoint:
         """The reply to a chat request.
 
         Raises StageError: `network` when the endpoint cannot be reached or does not recover, `config` when it refuses
-        the key or the request, or when a limit is reached.
+        the key or the request, or when a limit is reached, `wrong_model` when another than the study's own server
+        answers.
         """
         attempts = AsyncRetrying(
             retry=retry_if_exception_type(_TryLaterError),
@@ -63,17 +66,16 @@ class Endpoint:
         try:
             return await attempts(self._send, body)
         except _TryLaterError as error:
-            tried = f"the judge at {self._settings.url} failed {self._settings.retries + 1} times: {error}"
+            tried = f"the judge at {self._url} failed {self._settings.retries + 1} times: {error}"
             remedy = "See that it runs and can be reached, then run the same command: replies that came are kept."
             raise StageError("network", tried, remedy) from None
 
     async def _send(self, body: dict[str, Any]) -> Reply:
-        taken = self._purse.take(sum(len(turn["content"].encode()) for turn in body["messages"]) + _FRAME_BYTES)
+        taken = self._purse.take(sum(len(turn["content"].encode()) for turn in body["messages"]) + FRAME_BYTES)
         self.requests += 1
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        address = f"{self._settings.url.rstrip('/')}/chat/completions"
         try:
-            response = await self._client.post(address, json=body, headers=headers)
+            response = await self._client.post(f"{self._url}/chat/completions", json=body, headers=headers)
         except httpx2.TransportError as error:  # what was taken stays taken: the reply may have been charged
             raise _TryLaterError(f"{type(error).__name__} {error}".strip()) from None
         if response.status_code != HTTPStatus.OK:
@@ -81,6 +83,8 @@ class Endpoint:
             raise self._error(response)
         reply = _as_reply(response)
         self._purse.put_back(taken, reply.input_tokens, reply.output_tokens)
+        if self._settings.serve is not None and reply.model != body["model"]:
+            raise StageError("wrong_model", f"the reply came from {reply.model}, not {body['model']}")
         return reply
 
     def _error(self, response: httpx2.Response) -> Exception:
@@ -93,14 +97,16 @@ class Endpoint:
         settings = self._settings
         if response.status_code in _NO_KEY:
             source = f"in {settings.api_key_env}" if settings.api_key_env else "missing (evaluate.judge.api_key_env)"
-            return StageError("config", f"the judge at {settings.url} refused the key, which is {source}: {what}")
+            return StageError("config", f"the judge at {self._url} refused the key, which is {source}: {what}")
         remedy = (
             "Check evaluate.judge: url (with its /v1), model, max_tokens; `verdicts: text` where schemas are unknown."
+            if settings.serve is None
+            else "Lower evaluate.judge.max_tokens, or serve a judge that reads longer texts."
         )
-        return StageError("config", f"the judge at {settings.url} refused the request: {what}", remedy)
+        return StageError("config", f"the judge at {self._url} refused the request: {what}", remedy)
 
 
-_FRAME_BYTES = 256
+FRAME_BYTES = 256
 """More than roles, separators and a schema's prompt take of a request."""
 
 

@@ -28,9 +28,9 @@ def judge_section(study: StudyResults, comparison: Comparison, rows: Mapping[str
     if judge is None or not (points or rivals or failures):
         return {"lead": "", "warnings": [], "tables": [], "rivals": {}, "failures": []}
     names = sorted({name for run in study.runs if run.judged.record for name in run.judged.record.served_models})
-    called = f", which called itself {' and '.join(names)}" if names and names != [judge.settings.model] else ""
+    called = f", which called itself {' and '.join(names)}" if names and names != [judge.model] else ""
     return {
-        "lead": f"{judge.settings.model} at {judge.settings.url}{called}, compared each answer with the base's to the "
+        "lead": f"{judge.described}{called}, compared each answer with the base's to the "
         "same prompt, once in either order. A win is one in both orders; orders that disagree are a tie, and so are "
         "equal answers.",
         "warnings": [*_missing([*rows.values(), *between]), *_untrustworthy([*rows.values(), *between])],

@@ -3,28 +3,56 @@
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx2
 from filelock import FileLock
 
+from prefsweep.admission import left_empty
 from prefsweep.failures import StageError
 from prefsweep.judge_endpoint import Endpoint
 from prefsweep.judge_plan import judge_key
+from prefsweep.judge_server import served_judge
 from prefsweep.judge_spending import KeptReplies, Purse
 from prefsweep.judge_template import JudgeTemplate
 from prefsweep.judging import AnswerPair, Judge
-from prefsweep.plan import Plan, run_directory
+from prefsweep.plan import BASE, Plan, run_directory
 from prefsweep.planned_judge import PlannedJudge
 from prefsweep.prepared import heldout_prompts
 from prefsweep.provenance import installed_versions
 from prefsweep.records.data import HeldOutPrompt
-from prefsweep.records.judge import JudgedPair, JudgeSession
+from prefsweep.records.judge import JudgedPair, JudgeServer, JudgeSession
 from prefsweep.records.measure import read_generations
+from prefsweep.serving import version_of
 
 _EVERY = 50
 """Verdicts between two lines of progress."""
+Others = Sequence[tuple[str, Sequence[AnswerPair]]]
+"""Further runs, each with what is to be judged of it."""
+
+
+@dataclass(frozen=True)
+class Courtroom:
+    """What judging needs beside the plan, and where a server that it starts leaves its log."""
+
+    template: Path
+    replies: Path
+    """Where replies are kept, of all studies."""
+    vllm: Path
+    """The command that starts a server."""
+    server_log: Path
+
+
+@dataclass(frozen=True)
+class _Sitting:
+    """What came of a sitting: verdicts, and what it took."""
+
+    judged: list[JudgedPair]
+    requests: int = 0
+    server: JudgeServer | None = None
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 def judge_of(plan: Plan) -> PlannedJudge:
@@ -56,35 +84,84 @@ def _answers(path: Path) -> dict[str, str]:
     return {generation.prompt: generation.answer for generation in read_generations(path)}
 
 
+def others_answered(plan: Plan, study: Path, run: str, prompts: Sequence[HeldOutPrompt]) -> Others:
+    """Of the study's other trained runs, those whose answers are there, as are the base's, with both."""
+    found = []
+    for other in (one.id for one in plan.runs if one.id != run and plan.point_of(one.id).method != BASE):
+        opponent = plan.opponent(other)
+        try:
+            if all(_has_answered(run_directory(study, one)) for one in (other, opponent)):
+                found.append((other, answer_pairs(study, other, opponent, prompts)))
+        except (StageError, ValueError):
+            continue  # is about to be measured anew, or its own job says what is wrong with it
+    return found
+
+
+def _has_answered(run: Path) -> bool:
+    path = run / "generations.jsonl"
+    return path.exists() and not left_empty(path)
+
+
 def hold(
-    plan: Plan, template: Path, replies: Path, pairs: Sequence[AnswerPair]
+    plan: Plan, room: Courtroom, pairs: Sequence[AnswerPair], others: Callable[[], Others] = tuple
 ) -> tuple[list[JudgedPair], JudgeSession]:
     """Have the study's judge compare the pairs, in their order; waits while another process asks.
 
-    `replies` is where replies are kept, of all studies. The key comes from the environment variable that the study
-    names. Raises StageError as `judge_of`, `judge_key` and `Judge.compare` do.
+    The key comes from the environment variable that the study names. A judge that the study serves is served only
+    where a reply is lacking, and then asked about `others`, too: their jobs find the replies kept. Raises StageError as
+    `judge_of`, `judge_key`, `served_judge` and `Judge.compare` do.
     """
     planned = judge_of(plan)
-    settings = planned.settings
-    replies.mkdir(parents=True, exist_ok=True)
-
-    async def asked(purse: Purse) -> tuple[list[JudgedPair], Judge, int]:
-        async with httpx2.AsyncClient(timeout=settings.timeout_seconds) as client:
-            endpoint = Endpoint(client, settings, judge_key(settings), purse)
-            judge = Judge(settings, JudgeTemplate.read(template), endpoint, KeptReplies(replies / "replies"))
-            return await judge.compare(pairs, _progress), judge, endpoint.requests
-
+    room.replies.mkdir(parents=True, exist_ok=True)
+    judge = Judge(planned, JudgeTemplate.read(room.template), KeptReplies(room.replies / "replies"))
     # `concurrency` is the endpoint's, and nobody else spends meanwhile.
-    with FileLock(replies / "asking.lock"):
+    with FileLock(room.replies / "asking.lock"):
         started = time.perf_counter()
-        judged, judge, requests = asyncio.run(asked(Purse(replies / "spent" / f"{plan.study}.json", settings)))
-    return judged, JudgeSession(
+        sitting = _sit(plan, judge, room, pairs, others)
+    return sitting.judged, JudgeSession(
         asked=planned.asked,
         served_models=sorted(judge.served_models),
-        new_requests=requests,
+        new_requests=sitting.requests,
         total_seconds=time.perf_counter() - started,
-        versions=installed_versions(),
+        server=sitting.server,
+        versions=installed_versions() | sitting.versions,
     )
+
+
+def _sit(
+    plan: Plan, judge: Judge, room: Courtroom, pairs: Sequence[AnswerPair], others: Callable[[], Others]
+) -> _Sitting:
+    """Ask for what is lacking, wherever the study's judge is."""
+    if (remembered := judge.remembered(pairs)) is not None:
+        return _Sitting(remembered)
+    planned = judge.planned
+    purse = Purse(room.replies / "spent" / f"{plan.study}.json", planned.settings)
+    if planned.served is None:
+        return asyncio.run(_ask(judge, str(planned.settings.url), judge_key(planned.settings), purse, pairs))
+    further = others()
+    longest = judge.most_tokens([*pairs, *(pair for _, more in further for pair in more)])
+    with served_judge(plan, planned.served, room.vllm, longest, room.server_log) as server:
+        versions = {"vllm": version_of(server)}
+        sitting = asyncio.run(_ask(judge, f"{server.url}/v1", server.key, purse, pairs, further))
+    started = JudgeServer(argv=server.argv, environment=server.environment, ready_seconds=server.ready_seconds)
+    return replace(sitting, server=started, versions=versions)
+
+
+async def _ask(
+    judge: Judge, url: str, key: str | None, purse: Purse, pairs: Sequence[AnswerPair], others: Others = ()
+) -> _Sitting:
+    """Have the pairs compared at an address, then those of others until an error, which is not this job's."""
+    async with httpx2.AsyncClient(timeout=judge.settings.timeout_seconds) as client:
+        endpoint = Endpoint(client, url, judge.settings, key, purse)
+        asking = replace(judge, endpoint=endpoint)
+        judged = await asking.compare(pairs, _progress)
+        try:
+            for run, more in others:
+                await asking.compare(more)
+                print(f"{run} is judged", file=sys.stderr, flush=True)
+        except StageError as error:
+            print(f"the other runs are left to their own jobs: {error}", file=sys.stderr, flush=True)
+    return _Sitting(judged, endpoint.requests)
 
 
 def _progress(done: int, of: int) -> None:

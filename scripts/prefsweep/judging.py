@@ -6,13 +6,14 @@ not win in both places.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from prefsweep.failures import StageError
-from prefsweep.judge_endpoint import Endpoint
+from prefsweep.judge_endpoint import FRAME_BYTES, Endpoint
 from prefsweep.judge_spending import KeptReplies, Reply
 from prefsweep.judge_template import REMINDERS, RESPONSE_FORMAT, JudgeTemplate, choice_of
+from prefsweep.planned_judge import PlannedJudge
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.judge import Ballot, JudgedPair
 from prefsweep.settings import JudgeConfig
@@ -27,15 +28,41 @@ class AnswerPair:
     opponent: str
 
 
+class UnansweredError(Exception):
+    """Nobody is there to be asked what was never answered before."""
+
+
 @dataclass
 class Judge:
-    """A template and somebody who answers it."""
+    """A template, the replies that are kept, and somebody who gives the others."""
 
-    settings: JudgeConfig
+    planned: PlannedJudge
     template: JudgeTemplate
-    endpoint: Endpoint
     kept: KeptReplies
+    endpoint: Endpoint | None = None
     served_models: set[str] = field(default_factory=set)
+
+    @property
+    def settings(self) -> JudgeConfig:
+        return self.planned.settings
+
+    def remembered(self, pairs: Sequence[AnswerPair]) -> list[JudgedPair] | None:
+        """As `compare`, of kept replies alone; None where one is lacking."""
+        try:
+            return asyncio.run(replace(self, endpoint=None).compare(pairs))
+        except UnansweredError:
+            return None
+
+    def most_tokens(self, pairs: Sequence[AnswerPair]) -> int:
+        """Upper bound of the tokens of a question on one of these pairs with its reply: a token is a byte at least."""
+        form = self.settings.verdicts
+        questions = (
+            self.template.render(pair.prompt.messages, *answers, form=form)
+            for pair in pairs
+            for answers in ((pair.answer, pair.opponent), (pair.opponent, pair.answer))
+        )
+        longest = max((len(question.encode()) for question in questions), default=0)
+        return longest + len(REMINDERS[form].encode()) + FRAME_BYTES + self.settings.max_tokens
 
     async def compare(
         self, pairs: Sequence[AnswerPair], progress: Callable[[int, int], None] = lambda done, of: None
@@ -95,16 +122,18 @@ class Judge:
 
     async def _reply(self, question: str, attempt: int) -> Reply:
         body: dict[str, Any] = {
-            "model": self.settings.model,
+            "model": self.planned.model,
             "messages": [{"role": "user", "content": question}],
             "temperature": self.settings.temperature,
             "max_tokens": self.settings.max_tokens,
         }
         if self.settings.verdicts == "json_schema":
             body["response_format"] = RESPONSE_FORMAT
-        request = {"url": self.settings.url, "body": body, "attempt": attempt}
+        request = self.planned.identity | {"body": body, "attempt": attempt}
         reply = self.kept.find(request)
         if reply is None:
+            if self.endpoint is None:
+                raise UnansweredError
             reply = await self.endpoint.reply(body)
             self.kept.keep(request, reply)
         return reply

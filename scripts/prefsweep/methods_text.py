@@ -154,13 +154,21 @@ def _scoring(study: StudyResults, comparison: Comparison) -> str:
     if _DRIFT in measured:
         sentences.append("The divergence from the base was summed over the whole vocabulary along each answer.")
     if study.plan.judge and WIN_RATE in measured:
-        judge = markdown_text(study.plan.judge.settings.model)
+        judge = markdown_text(study.plan.judge.name) + _served_by(study)
         sentences.append(f"{judge} compared answers with the base's in both orders; disagreement is a tie.")
     if pairs := sum(bool(rivals.seeds) for rivals in comparison.rivals):
         sentences.append(f"In {count(pairs, 'pair')} the best points of two methods were compared in the same way.")
     if study.plan.reward_model and REWARD_MODEL_SCORE in measured:
         sentences.append(f"The reward model {markdown_text(study.plan.reward_model.name)} scored every answer.")
     return " ".join(sentences)
+
+
+def _served_by(study: StudyResults) -> str:
+    """What served the judge, where the study did; of which version, where a server was started for it."""
+    if study.plan.judge is None or study.plan.judge.served is None:
+        return ""
+    versions = [run.judged.record.versions for run in study.runs if run.judged.record]
+    return f", served by vLLM{_version(versions, 'vllm')} in {study.plan.judge.served.precision},"
 
 
 def _statistics(comparison: Comparison) -> str:

@@ -124,10 +124,15 @@ class ModelSpec(_Strict):
         return str(self.hub_sources[0]) if self.hub_sources else f"path: {self.path}"
 
     @property
-    def folder(self) -> str:
-        """`<name>-<8 hex>`: a hash of what decides the content, so that a changed pin gets a new folder."""
+    def pins(self) -> str:
+        """A hash of what decides the content of a model that is fetched."""
         about = {"name", "licence", "model_type", "template", "alternatives", "allow_code"}
-        return f"{self.name}-{sha256_of_json(self.model_dump(mode='json', exclude=about))[:8]}"
+        return sha256_of_json(self.model_dump(mode="json", exclude=about))
+
+    @property
+    def folder(self) -> str:
+        """`<name>-<8 hex>`, so that a changed pin gets a new folder."""
+        return f"{self.name}-{self.pins[:8]}"
 
 
 class ModelManifest(Record):

@@ -184,7 +184,8 @@ class Plan(Record):
     def digest(self) -> str:
         """A hash of all but the estimates, which change as runs finish."""
         estimates: dict[str, Any] = {key: {"__all__": {"estimate"}} for key in ("runs", "screening")}
-        return sha256_of_json(self.model_dump(mode="json", exclude=estimates | {"detectable": True}))[:16]
+        estimates |= {"detectable": True, "judge": {"estimate"}}
+        return sha256_of_json(self.model_dump(mode="json", exclude=estimates))[:16]
 
     @cached_property
     def points_by_id(self) -> dict[str, Point]:

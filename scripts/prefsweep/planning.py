@@ -18,7 +18,7 @@ from prefsweep.experience import Experience
 from prefsweep.failures import StageError
 from prefsweep.files import from_root
 from prefsweep.host import device_for
-from prefsweep.judge_plan import planned_judge
+from prefsweep.judge_plan import Circumstances, planned_judge, served_judge
 from prefsweep.methods import Method
 from prefsweep.model_files import validate_model_directory
 from prefsweep.model_size import size_of
@@ -33,6 +33,7 @@ from prefsweep.plan import (
     PlannedModel,
     shared_precision,
 )
+from prefsweep.planned_judge import ServedJudge
 from prefsweep.planned_reward import PlannedRewardModel
 from prefsweep.planned_runs import planned_runs, screening_runs
 from prefsweep.reward_model import planned_reward_model
@@ -63,6 +64,13 @@ class Study:
     model: ModelSpec
     dataset: DatasetSpec
     plan: Plan
+    judge: ModelSpec | None
+    """The model that the study serves as its judge."""
+
+    @property
+    def models(self) -> list[ModelSpec]:
+        """All that have to be in place before a job starts."""
+        return [self.model, *([self.judge] if self.judge else [])]
 
     @property
     def jobs_per_gpu(self) -> int:
@@ -104,7 +112,8 @@ def plan_studies(file: Path, overrides: dict[str, Any], places: Places) -> list[
     models = [_check_model(spec, places) for spec in asked.models]
     datasets = [_check_data(spec, places) for spec in asked.datasets]
     reward_model = planned_reward_model(asked.config.evaluate.reward_model, places.root)
-    studies = [_plan(asked, model, data, device, places, reward_model) for model in models for data in datasets]
+    judge = _served_judge(asked, places)
+    studies = [_plan(asked, model, data, device, places, reward_model, judge) for model in models for data in datasets]
     check_number(file, asked.config, [run for study in studies for run in study.plan.runs], device)
     return studies
 
@@ -123,7 +132,7 @@ def planned_studies(file: Path, overrides: dict[str, Any], places: Places) -> li
         if not plan.is_file():
             remedy = "Jobs need the folder they were submitted from: put it on a file system that all nodes share."
             raise StageError("config", f"{plan} is not on this machine", remedy)
-        studies.append(Study(config, asked.methods, model, dataset, Plan.read(plan)))
+        studies.append(Study(config, asked.methods, model, dataset, Plan.read(plan), asked.judge))
     return studies
 
 
@@ -145,6 +154,14 @@ def _check_model(spec: ModelSpec, places: Places) -> _CheckedModel:
     return _CheckedModel(spec, directory, model_revision(spec))
 
 
+def _served_judge(asked: Asked, places: Places) -> ServedJudge | None:
+    settings = asked.config.evaluate.judge
+    if settings is None or asked.judge is None:
+        return None
+    model = _check_model(asked.judge, places)
+    return served_judge(settings, model.spec, model.directory, model.revision, places.root)
+
+
 def _check_data(spec: DatasetSpec, places: Places) -> _CheckedData:
     revision = source_revision(spec)
     code = code_revision(places.root / "scripts" / "prepare.py")
@@ -158,6 +175,7 @@ def _plan(
     device: Device,
     places: Places,
     reward_model: PlannedRewardModel | None,
+    judge: ServedJudge | None,
 ) -> Study:
     file, methods, counts = asked.file, asked.methods, data.counts
     config = asked.about(model.spec, data.spec)
@@ -215,7 +233,7 @@ def _plan(
         service_level=config.generate.slo,
         price=config.cost,
         tasks=tasks,
-        judge=planned_judge(config.evaluate.judge, runs, counts, generate.max_tokens, places.root),
+        judge=planned_judge(config.evaluate.judge, judge, Circumstances(runs, counts, generate, device), places.root),
         kl_from_base=config.evaluate.kl_from_base,
         reward_model=reward_model,
         points=points,
@@ -224,4 +242,4 @@ def _plan(
         screening=screening_runs(config, points, runs, estimator),
         notices=[*notices, *known_contaminations(places.contaminations, data.spec, tasks)],
     )
-    return Study(config, methods, model.spec, data.spec, plan)
+    return Study(config, methods, model.spec, data.spec, plan, asked.judge)

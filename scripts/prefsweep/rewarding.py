@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 
 from prefsweep.failures import StageError
 from prefsweep.provenance import installed_versions
@@ -83,7 +83,7 @@ def score(server: Server, reader: Reader, conversations: Sequence[Conversation])
     server refuses a request, counts other tokens or gives no finite number.
     """
     readable = [one for one in conversations if reader.readable(one)]
-    with httpx.Client(base_url=server.url, headers=server.headers, timeout=_REQUEST_TIMEOUT_SECONDS) as client:
+    with httpx2.Client(base_url=server.url, headers=server.headers, timeout=_REQUEST_TIMEOUT_SECONDS) as client:
         parts = [readable[start : start + _AT_A_TIME] for start in range(0, len(readable), _AT_A_TIME)]
         scores: Iterator[float] = (found for part in parts for found in _scores(client, server.name, part))
         return [
@@ -96,7 +96,7 @@ def score(server: Server, reader: Reader, conversations: Sequence[Conversation])
         ]
 
 
-def _scores(client: httpx.Client, name: str, conversations: Sequence[Conversation]) -> list[float]:
+def _scores(client: httpx2.Client, name: str, conversations: Sequence[Conversation]) -> list[float]:
     ids = [list(one.token_ids) for one in conversations]
     response = client.post("/classify", json={"model": name, "input": ids, "use_activation": False})
     if response.is_error:

@@ -6,7 +6,7 @@ gives the same bytes. Weights are not in it, because they may be tidied away; th
 
 import json
 import mimetypes
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ _CRATE_VERSION = "https://w3id.org/ro/crate/1.1"
 _PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 _COMPLETED = "http://schema.org/CompletedActionStatus"
 _FORMATS = {".jsonl": "application/jsonl", ".bib": "application/x-bibtex", ".md": "text/markdown"}
-_PREFSWEEP, _MODEL, _LICENCE = "#prefsweep", "#base-model", "#licence"
+_PREFSWEEP, _MODEL, _JUDGE, _LICENCE = "#prefsweep", "#base-model", "#judge-model", "#licence"
 _RIVALS = ("rivals/judged.jsonl", "rivals/judge.json")
 _RIVALS_READ = ("/generations.jsonl", "/scores.json", "/judged.jsonl", "/reward.json")
 """Of every run: its answers, and what says which points are the best."""
@@ -68,7 +68,7 @@ _STAGES = (
         ("drift.jsonl", "drift.json"), ("merge.json",),
     ),
     _Stage(
-        "judge", "judge.json", (), ("generations.jsonl", "data/heldout.jsonl"), ("judged.jsonl", "judge.json"),
+        "judge", "judge.json", ("vllm",), ("generations.jsonl", "data/heldout.jsonl"), ("judged.jsonl", "judge.json"),
         ("generations.jsonl",),
     ),
     _Stage(
@@ -118,8 +118,8 @@ def _root(attestation: Attestation, names: Sequence[str], actions: Sequence[Enti
 
 
 def _context_of(attestation: Attestation) -> Iterator[Entity]:
-    """The model, this project and what licences are known."""
-    model, data = attestation.model, attestation.data
+    """The models, this project and what licences are known."""
+    model, data, judge = attestation.model, attestation.data, attestation.judge
     yield {
         "@id": _MODEL,
         "@type": "CreativeWork",
@@ -127,6 +127,14 @@ def _context_of(attestation: Attestation) -> Iterator[Entity]:
         "description": f"base model from {model.source}",
         "version": model.revision,
     }
+    if judge:
+        yield {
+            "@id": _JUDGE,
+            "@type": "CreativeWork",
+            "name": judge.name,
+            "description": f"judge from {judge.source}, served in {judge.precision}",
+            "version": judge.revision,
+        }
     yield {
         "@id": _LICENCE,
         "@type": "CreativeWork",
@@ -152,15 +160,16 @@ def _run_actions(directory: Path, attestation: Attestation, software: dict[str, 
             said = read_document(directory / record)
             instrument = _instrument(stage.engines, said.get("versions", {}), software)
             run = record.removeprefix("runs/").removesuffix(f"/{stage.record}")
-            yield _run_action(stage, run, said.get("opponent"), instrument, attestation.files)
+            yield _run_action(stage, run, said.get("opponent"), instrument, attestation)
 
 
-def _run_action(stage: _Stage, run: str, opponent: str | None, instrument: str, files: Container[str]) -> Entity:
+def _run_action(stage: _Stage, run: str, opponent: str | None, instrument: str, attestation: Attestation) -> Entity:
     def there(names: Sequence[str], run: str = run) -> list[Entity]:
         paths = [name if name.startswith("data/") else f"runs/{run}/{name}" for name in names]
-        return [_ref(_path(path)) for path in paths if path in files]
+        return [_ref(_path(path)) for path in paths if path in attestation.files]
 
-    base = [_ref(_MODEL)] if stage.name in ("train", "merge") else []
+    models = {"train": _MODEL, "merge": _MODEL} | ({"judge": _JUDGE} if attestation.judge else {})
+    base = [_ref(models[stage.name])] if stage.name in models else []
     base += there(stage.of_opponent, opponent) if opponent else []
     return {
         "@id": f"#{stage.name}-{quote(run)}",

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from prefsweep.failures import StageError
 from prefsweep.gates.measure import check_served
@@ -28,7 +28,7 @@ READY_TIMEOUT_SECONDS = 900.0
 _NAME_TIMEOUT_SECONDS = 60.0
 LAST_BREATH_SECONDS = 3.0
 """A server whose engine has died still answers with errors for a moment before it ends."""
-_BY_A_DEAD_SERVER = frozenset({"server_crash", "score"})
+_BY_A_DEAD_SERVER = frozenset({"server_crash", "score", "network"})
 """Failures that a dead server can be the cause of; so can exceptions that nobody foresaw."""
 
 
@@ -169,9 +169,9 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> 
         if process.poll() is not None:
             raise StageError("server_crash", f"the server ended with status {process.returncode}:\n{tail(log)}")
         try:
-            if httpx.get(f"{url}/health", timeout=2).is_success:
+            if httpx2.get(f"{url}/health", timeout=2).is_success:
                 return
-        except httpx.TransportError:
+        except httpx2.TransportError:
             pass
         time.sleep(0.2)
     raise StageError("timeout", f"the server was not ready after {READY_TIMEOUT_SECONDS:.0f} s:\n{tail(log)}")
@@ -189,10 +189,10 @@ def _trouble_told(process: subprocess.Popen[bytes], log: Path) -> Iterator[None]
             status = process.wait(LAST_BREATH_SECONDS)
             message = f"the server ended with status {status} while it was in use:\n{tail(log)}"
             raise StageError("server_crash", message) from error
-        if isinstance(error, httpx.TimeoutException):
+        if isinstance(error, httpx2.TimeoutException):
             what = f"the server runs and left a request unanswered for {stall_seconds():g} s:\n{tail(log)}"
             raise StageError("timeout", what) from error
-        if isinstance(error, httpx.TransportError):
+        if isinstance(error, httpx2.TransportError):
             raise StageError("server_crash", f"the server broke off: {error}\n{tail(log)}") from error
         raise
 
@@ -207,23 +207,29 @@ def check_identity(server: Server, probes: list[Probe], precision: str) -> None:
 
     Raises StageError("wrong_model") with both values; a stale, swapped or foreign model cannot pass.
     """
-    with httpx.Client(base_url=server.url, headers=server.headers, timeout=stall_seconds()) as client:
+    with httpx2.Client(base_url=server.url, headers=server.headers, timeout=stall_seconds()) as client:
         for probe in probes:
             check_served(probe, _prompt_log_probs(client, server.name, probe.token_ids), precision)
+
+
+def version_of(server: Server) -> str:
+    """vLLM's, as it says itself: it need not be in this process's environment."""
+    answer = httpx2.get(f"{server.url}/version", headers=server.headers, timeout=_NAME_TIMEOUT_SECONDS)
+    return str(answer.raise_for_status().json()["version"])
 
 
 def _check_name(server: Server) -> None:
     """Raise StageError("wrong_model") unless who answers at the address takes our key and serves our model alone."""
     try:
-        answer = httpx.get(f"{server.url}/v1/models", headers=server.headers, timeout=_NAME_TIMEOUT_SECONDS)
+        answer = httpx2.get(f"{server.url}/v1/models", headers=server.headers, timeout=_NAME_TIMEOUT_SECONDS)
         served = [model["id"] for model in answer.raise_for_status().json()["data"]]
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+    except (httpx2.HTTPError, ValueError, KeyError, TypeError) as error:
         raise StageError("wrong_model", f"what answers at {server.url} is no server of ours: {error}") from None
     if served != [server.name]:
         raise StageError("wrong_model", f"the server at {server.url} serves {served}, not {server.name}")
 
 
-def _prompt_log_probs(client: httpx.Client, name: str, token_ids: list[int]) -> list[float]:
+def _prompt_log_probs(client: httpx2.Client, name: str, token_ids: list[int]) -> list[float]:
     body = {"model": name, "prompt": token_ids, "max_tokens": 1, "temperature": 0, "prompt_logprobs": 0}
     answer = client.post("/v1/completions", json=body).raise_for_status().json()
     if answer["model"] != name:

@@ -1,8 +1,8 @@
 """What a study can set about training, generation and scoring: names, bounds, defaults, and what each one means."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from prefsweep.task_settings import Tasks, TaskSettings
@@ -24,6 +24,16 @@ NOT_SWEPT = frozenset({ENGINE, JOBS_PER_GPU, PAIRED})
 """Keys of `train` or a method that have no values to sweep."""
 METHOD = "method"
 """The key of an excluded point that is no setting."""
+
+
+def kind(value: Any) -> str:
+    """In which of its forms a key is given that names something or has its contents in place."""
+    return "<list>" if isinstance(value, list) else "<contents>" if isinstance(value, dict) else "<name>"
+
+
+Name = Annotated[str, Tag("<name>")]
+Contents = Annotated[dict[str, Any], Tag("<contents>")]
+Named = Annotated[Name | Contents, Discriminator(kind)]
 
 
 class Strict(BaseModel):
@@ -145,17 +155,28 @@ class TokenPrice(Strict):
         return (self.input * input_tokens + self.output * output_tokens) / 1e6
 
 
+_OF_AN_ENDPOINT = ("model", "api_key_env", "price", "max_cost")
+"""Keys of a judge that mean nothing where the study serves it."""
+
+
 class JudgeConfig(Strict):
     """Who compares every arm's answers with the base's, and what may be spent on it (docs/judge.md)."""
 
-    url: str = Field(
+    url: str | None = Field(
+        None,
         pattern=r"^https?://[^@\s]+$",
         description="An OpenAI-compatible API, up to and with its /v1; without a user or key in it.",
     )
-    model: str = Field(min_length=1, description="By the name the API knows.")
+    model: str | None = Field(None, min_length=1, description="Of `url`: by the name the API knows.")
     api_key_env: str | None = Field(
-        None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="The environment variable with the key; unset: no key."
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="Of `url`: the environment variable with the key; unset: no key.",
     )
+    serve: Named | None = Field(
+        None, description="In place of `url`: a model that vLLM serves here, named or in place as the study's `model`."
+    )
+    precision: Precision | None = Field(None, description="Of `serve`: of the served weights; unset: bfloat16.")
     template: str = Field("pairwise", min_length=1, description="A file in config/judges/, or the path of one.")
     verdicts: Literal["json_schema", "text"] = Field(
         "json_schema", description="Asked for as JSON by a schema; text: as a last line, of any endpoint."
@@ -175,8 +196,23 @@ class JudgeConfig(Strict):
     )
     timeout_seconds: float = Field(120.0, strict=True, gt=0, description="Until a request has failed.")
     max_requests: int | None = Field(None, strict=True, ge=1, description="Never more, in all calls together.")
-    max_cost: float | None = Field(None, strict=True, gt=0, description="Never more, in the price's currency.")
-    price: TokenPrice | None = Field(None, description="What tokens cost; unset: only they are counted.")
+    max_cost: float | None = Field(
+        None, strict=True, gt=0, description="Of `url`: never more, in the price's currency."
+    )
+    price: TokenPrice | None = Field(None, description="Of `url`: what tokens cost; unset: only they are counted.")
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        if (self.url is None) == (self.serve is None):
+            what = "give either `url:` and `model:` of an endpoint, or `serve:`, a model that the study serves itself"
+            raise PydanticCustomError("one_judge", what)
+        if self.url is not None and self.model is None:
+            raise PydanticCustomError("no_model", "`url:` needs `model:`, the name by which the endpoint knows it")
+        judge, others = ("url", ("precision",)) if self.url is not None else ("serve", _OF_AN_ENDPOINT)
+        if strange := [name for name in others if getattr(self, name) is not None]:
+            what = "`{keys}:` does not go with `{judge}:`; remove it"
+            raise PydanticCustomError("other_judge", what, {"keys": ":`, `".join(strange), "judge": judge})
+        return self
 
     @model_validator(mode="after")
     def _cost_needs_a_price(self) -> Self:

@@ -18,11 +18,15 @@ from prefsweep.settings import (
     JOBS_PER_GPU,
     METHOD,
     PAIRED,
+    Contents,
     EvaluateConfig,
     GenerateConfig,
+    Name,
+    Named,
     Price,
     Strict,
     TrainSettings,
+    kind,
 )
 from prefsweep.study_problems import StudyError, described, problem
 from prefsweep.swept import distinct, distinct_values, swept
@@ -34,14 +38,8 @@ _Search = Annotated[
 ]
 
 
-def _kind(value: Any) -> str:
-    return "<list>" if isinstance(value, list) else "<contents>" if isinstance(value, dict) else "<name>"
-
-
-_Name = Annotated[str, Tag("<name>")]
-_Contents = Annotated[dict[str, Any], Tag("<contents>")]
-_List = Annotated[list[Annotated[_Name | _Contents, Discriminator(_kind)]], Field(min_length=1), Tag("<list>")]
-_OneOrSeveral = Annotated[_Name | _Contents | _List, Discriminator(_kind)]
+_List = Annotated[list[Named], Field(min_length=1), Tag("<list>")]
+_OneOrSeveral = Annotated[Name | Contents | _List, Discriminator(kind)]
 
 
 class StudyConfig(Strict):

@@ -1,14 +1,13 @@
 """What jobs of the serving environment start from in these tests: a prepared study, and a `vllm` that is not vLLM."""
 
 import shutil
-import sys
 from pathlib import Path
 
 from prefsweep.environments import ensure, python_of
 from prefsweep.records.audit import DataAudit
 from prefsweep.records.base import hashed_files
 from tests.example_study import Shape, build_study
-from tests.real_project import ROOT
+from tests.fake_server import fake_vllm
 
 
 def serving_environment(folder: Path) -> Path:
@@ -19,9 +18,7 @@ def serving_environment(folder: Path) -> Path:
     shutil.copy2(serve / "pyvenv.cfg", folder)
     (folder / "lib").symlink_to(serve / "lib")
     (folder / "bin" / "python").symlink_to(python_of("serve", "cpu"))
-    vllm = folder / "bin" / "vllm"
-    vllm.write_text(f'#!/bin/sh\nshift\nexec "{sys.executable}" "{ROOT / "tests" / "fake_server.py"}" "$@"\n')
-    vllm.chmod(0o755)
+    fake_vllm(folder / "bin")
     return folder / "bin" / "python"
 
 

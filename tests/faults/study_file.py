@@ -59,8 +59,8 @@ def full_study(methods: dict[str, Method]) -> list[Line]:
     lines += [Line(("train", "jobs_per_gpu"), "1"), Line(("generate",), None), *_section("generate", GenerateConfig)]
     lines += [Line(("evaluate",), None), Line(("evaluate", "tasks"), "[preference-accuracy]")]
     lines.append(Line(("evaluate", "judge"), None))
-    judge = {name: field.default for name, field in JudgeConfig.model_fields.items()} | _JUDGE
-    lines += [Line(("evaluate", "judge", key), str(value)) for key, value in judge.items()]
+    judge = {name: _JUDGE.get(name, field.default) for name, field in JudgeConfig.model_fields.items()}
+    lines += [Line(("evaluate", "judge", key), str(value)) for key, value in judge.items() if value is not None]
     lines += [Line(("evaluate", "reward_model"), None), Line(("evaluate", "reward_model", "path"), "rewarder")]
     lines.append(Line(("evaluate", "reward_model", "precision"), "bfloat16"))
     lines += [Line(("search",), None), Line(("search", "random"), "3"), Line(("search", "seed"), "0")]

@@ -7,17 +7,22 @@ from typing import Any
 
 import pytest
 
+from attest import write_attestation
 from compare import compared
+from prefsweep.attestation import CRATE
+from prefsweep.bibliography import load_references
 from prefsweep.comparison import Comparison
 from prefsweep.failures import Failure
 from prefsweep.files import write_jsonl
 from prefsweep.judge_summary import judge_columns
 from prefsweep.length_control import LengthControlled, length_controlled
+from prefsweep.methods_text import REFERENCES, methods_text
 from prefsweep.metrics import WIN_RATE
 from prefsweep.page import render_page
 from prefsweep.plan import BASE, Plan, run_directory
-from prefsweep.planned_judge import PlannedJudge
+from prefsweep.planned_judge import PlannedJudge, ServedJudge
 from prefsweep.point_table import comparison_table
+from prefsweep.records.base import read_document
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.judge import Ballot, Choice, JudgedPair, JudgeRecord
 from prefsweep.report_tables import write_tables
@@ -108,6 +113,46 @@ def test_missing_verdicts_are_left_out_and_counted(tmp_path: Path) -> None:
     assert columns["judge_missing"] == 5
     page = render_page(study, comparison)
     assert "5 comparisons of 80 on the test half have no verdict" in page
+
+
+def test_a_judge_without_any_verdict_decides_nothing_and_the_page_says_so(tmp_path: Path) -> None:
+    folder = build_study(tmp_path, SHAPE)
+    plan = add_judge(folder, primary=WIN_RATE)
+    for path in folder.glob("runs/*/*/judged.jsonl"):
+        pairs = [JudgedPair.model_validate_json(line) for line in path.open()]
+        write_jsonl(path, (pair.model_copy(update={"arm_first": ballot(None)}).model_dump() for pair in pairs))
+    study = read_study(folder)
+    comparison = compared(study)
+    assert {point.verdict for point in comparison.points if point.method != BASE} == {"not resolved"}
+    assert all(judge_columns(study, comparison, point.id)["judge_missing"] == 40 for point in plan.points[1:])
+    assert "80 comparisons of 80 on the test half have no verdict that could be read (100%)" in render_page(
+        study, comparison
+    )
+
+
+def test_a_judge_that_the_study_served_is_named_with_what_served_it(tmp_path: Path) -> None:
+    folder = build_study(tmp_path, SHAPE)
+    model = ServedJudge(
+        name="referee", source="path: referee", directory="referee", fetched=False, revision="1" * 64, content="1" * 64,
+        precision="float32",
+    )  # fmt: skip
+    settings = JudgeConfig.model_validate({"serve": "referee"})
+    plan = add_judge(folder, JUDGE.model_copy(update={"settings": settings, "served": model}))
+    run = next(run.id for run in plan.runs if not run.id.startswith(BASE))
+    path = run_directory(folder, run) / "judge.json"
+    found = JudgeRecord.read(path).model_copy(update={"versions": {"vllm": "0.32.0"}, "served_models": ["judge"]})
+    found.write(path)
+    study = read_study(folder)
+    comparison = compared(study)
+    assert "referee (path: referee), served by the study in float32" in render_page(study, comparison)
+    told = " ".join(methods_text(study, comparison, load_references(REFERENCES)))
+    assert "referee, served by vLLM 0.32.0 in float32, compared answers with the base's in both orders" in told
+    write_attestation(folder)
+    crate = {entity["@id"]: entity for entity in read_document(folder / CRATE)["@graph"]}
+    assert crate["#judge-model"]["version"] == "1" * 64
+    action = crate[f"#judge-{run}"]
+    assert action["instrument"] == {"@id": "#vllm-0.32.0"}
+    assert {"@id": "#judge-model"} in action["object"]
 
 
 def test_the_columns_agree_with_the_verdicts(study: StudyResults, comparison: Comparison) -> None:

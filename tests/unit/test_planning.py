@@ -1,6 +1,7 @@
 """From study file to plan: what is counted, what is noticed, and what is refused before anything runs."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ from prefsweep.asked import Places
 from prefsweep.failures import StageError
 from prefsweep.judge_plan import judge_costs
 from prefsweep.plan import Plan
+from prefsweep.planned_judge import PlannedJudge
 from prefsweep.planning import Study, check_still_planned, plan_studies, planned_studies
 from prefsweep.study_problems import StudyError
-from tests.model_fixtures import write_reward_model
+from tests.model_fixtures import edit, write_reward_model
 from tests.tokenizer_model import write_tokenizer_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -354,6 +356,53 @@ def test_what_decides_verdicts_is_told_from_what_they_take(places: Places) -> No
     assert len({asked(""), *map(asked, others)}) == 5
 
 
+def served(folder: Path, more: str = "") -> str:
+    """A study's judge that it serves from this folder."""
+    return f"evaluate: {{judge: {{serve: {{path: {folder}, model_type: llama, template: chatml}}{more}}}}}\n"
+
+
+def test_a_judge_that_the_study_serves_is_planned_by_its_content(places: Places) -> None:
+    folder = write_tokenizer_model(places.models.parent / "a-judge")
+
+    def planned(more: str) -> PlannedJudge:
+        judge = plan(places, more=more, rows=PAIRS[:30]).judge
+        assert judge is not None
+        return judge
+
+    first = planned(served(folder, ", precision: float32"))
+    assert first.served is not None
+    assert (first.served.name, first.served.precision, first.served.fetched) == ("a-judge", "float32", False)
+    (told,) = judge_costs(first)
+    assert re.fullmatch(
+        rf"judge a-judge \(path: {folder}\), served by the study in float32: up to 40 requests, "
+        r"at most about 0.0\d+ hours \(first guess\)",
+        told,
+    )
+    moved = folder.rename(folder.with_name("elsewhere"))
+    same = planned(served(moved, ", precision: float32, concurrency: 2"))
+    assert (same.asked, same.identity) == (first.asked, first.identity)
+    others = [planned(served(moved)), planned(served(moved, ", max_tokens: 9"))]
+    edit(moved / "config.json", hidden_size=64)
+    others.append(planned(served(moved, ", precision: float32")))
+    assert len({judge.asked for judge in (first, *others)}) == 4
+    assert others[1].identity == others[0].identity != first.identity != others[2].identity
+
+
+def test_a_judge_that_has_to_be_fetched_takes_nobody_knows_how_long(places: Places) -> None:
+    more = "evaluate: {judge: {serve: smollm2-135m-instruct}}\n"
+    directory = places.models.parent
+    found = plan(places, more=more, rows=PAIRS[:30])
+    judge = found.judge
+    assert judge is not None
+    assert judge.served is not None
+    assert judge.served.fetched
+    assert "hours unknown until the model is fetched" in " ".join(judge_costs(judge))
+    once_fetched = found.model_copy(update={"judge": judge.model_copy(update={"estimate": None})})
+    assert once_fetched.digest() == found.digest(), "the report does not depend on it"
+    (study,) = plan_studies(directory / "study.yaml", {}, places)
+    assert [model.name for model in study.models] == ["model", "smollm2-135m-instruct"]
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -364,6 +413,19 @@ def test_what_decides_verdicts_is_told_from_what_they_take(places: Places) -> No
             r"study.yaml:9: search.halving: rungs are not judged",
         ),
         (f"evaluate: {{judge: {JUDGE}, max_cost: 1.0}}}}\n", "max_cost needs a `price:`"),
+        (f"evaluate: {{judge: {JUDGE}, serve: x}}}}\n", "give either `url:` and `model:` of an endpoint, or `serve:`"),
+        ("evaluate: {judge: {max_tokens: 9}}\n", "give either `url:` and `model:` of an endpoint, or `serve:`"),
+        ("evaluate: {judge: {url: 'http://h/v1'}}\n", "`url:` needs `model:`"),
+        (f"evaluate: {{judge: {JUDGE}, precision: float32}}}}\n", "`precision:` does not go with `url:`; remove it"),
+        (
+            "evaluate: {judge: {serve: x, model: m, api_key_env: K}}\n",
+            "`model:`, `api_key_env:` does not go with `serve:`",
+        ),
+        (
+            "evaluate:\n  judge:\n    serve: smollm2\n",
+            r"study.yaml:8: evaluate.judge.serve: unknown model 'smollm2'. Did you mean smollm2-135m-instruct",
+        ),
+        ("evaluate: {judge: {serve: {path: m}}}\n", "evaluate.judge.serve: model_type: is missing"),
     ],
 )
 def test_a_judge_that_cannot_do_what_is_asked_is_refused(places: Places, more: str, message: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from prefsweep.environments import DEVICES, NAMES, lock_of
 from prefsweep.files import sha256_of
+from tests.fake_server import fake_vllm
 from tests.tokenizer_model import write_tokenizer_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,7 +80,10 @@ class Project:
 
 
 def _write_stubs(environments: Path, project: Path) -> None:
-    """Interpreters that hand their arguments to the stub, each with a stamp that says it is up to date."""
+    """Interpreters that hand their arguments to the stub, each with a stamp that says it is up to date.
+
+    Beside the serving one is a `vllm` that is the fake server.
+    """
     stub = project / "tests" / "workflow" / "stub_engine.py"
     for device, name in product(DEVICES, NAMES):
         python = environments / device / name / "bin" / "python"
@@ -88,6 +92,8 @@ def _write_stubs(environments: Path, project: Path) -> None:
             f'#!/bin/sh\nPYTHONPATH="{project}/scripts:{project}" exec "{sys.executable}" "{stub}" "$@"\n'
         )
         python.chmod(0o755)
+        if name == "serve":
+            fake_vllm(python.parent)
         (environments / device / f"{name}.sha256").write_text(sha256_of(lock_of(name, device)))
 
 

@@ -13,6 +13,8 @@ import pandas
 import pytest
 
 from tests.judge_endpoint import KEY, MODEL, Said, ScriptedEndpoint, prefers, serving_judge
+from tests.model_fixtures import edit
+from tests.tokenizer_model import write_tokenizer_model
 from tests.workflow.conftest import HANGING_SECONDS, Project
 
 REPORT = {"compare": 1, "attest": 1}
@@ -110,6 +112,7 @@ def test_a_job_that_was_killed_asks_for_the_rest_only(project: Project) -> None:
             *(sys.executable, "scripts/judge.py", "--plan", "results/tiny/plan.json", "--data", "results/tiny/data"),
             *("--run", f"{run.parent.name}/seed-0", "--opponent", f"{base.parent.name}/seed-0"),
             *("--template", "config/judges/pairwise.md", "--replies", "results/.judged", "--output", str(run)),
+            *("--vllm", "none"),
         ]
         environment = os.environ | project.environment | {"PYTHONPATH": "scripts"}
         process = subprocess.Popen(command, cwd=project.directory, env=environment)
@@ -158,3 +161,31 @@ def test_methods_meet_each_other_where_the_study_asks(project: Project, endpoint
     assert len(endpoint.bodies) == len(set(endpoint.questions)), "nothing is asked twice"
     project.edit("study.yaml", "rivals: all", "rivals: none")
     assert project.jobs() == REPORT
+
+
+def test_a_judge_that_the_study_serves_is_started_once_for_all_runs(project: Project) -> None:
+    write_tokenizer_model(project.directory / "referee")
+    judge = "{serve: {path: referee, model_type: llama, template: chatml}, rivals: recommended}"
+    project.edit("study.yaml", "device: cpu", f"device: cpu\nevaluate: {{judge: {judge}}}")
+    judged = {"judge": 5, "judge_rivals": 1} | REPORT
+    assert project.jobs() == judged
+    outcome = project.snakemake()
+    assert outcome.returncode == 0, outcome.stdout
+    assert len(list(project.study.glob("runs/*/*/logs/judge-server.log"))) == 1
+    assert (project.study / "rivals" / "logs" / "judge-server.log").exists()
+    points = pandas.read_csv(project.study / "report" / "comparison.csv")
+    assert points["judge_wins"].count() == 5
+    assert "served by the study in bfloat16" in (project.study / "report" / "index.html").read_text()
+    assert project.jobs() == {}
+    assert project.snakemake("verify").returncode == 0
+
+    (project.directory / "referee").rename(project.directory / "moved")
+    project.edit("study.yaml", "path: referee", "path: moved")
+    assert project.jobs() == REPORT, "the plan is on the page; no verdict depends on where the model is"
+    edit(project.directory / "moved" / "config.json", hidden_size=64)
+    assert project.jobs() == judged
+    (project.directory / "moved" / "model.safetensors").unlink()
+    refused = project.snakemake()
+    assert refused.returncode != 0
+    assert "nothing was started" in refused.stdout
+    assert "has neither model.safetensors nor" in refused.stdout

@@ -61,17 +61,29 @@ class RivalVerdict(JudgedPair):
     opponent: str
 
 
+class JudgeServer(Record):
+    """The server that a job started to be judged by the study's own model."""
+
+    argv: list[str]
+    environment: dict[str, str]
+    ready_seconds: float
+    """Until it answered."""
+
+
 class JudgeSession(Record):
     """Who judged, and at what cost. `rivals/judge.json` is no more than that."""
 
     asked: str
-    """A hash of all that decides a verdict but the answers: endpoint, model, template, sampling, prompts."""
+    """A hash of all that decides a verdict but the answers: endpoint or model's files, template, sampling, prompts."""
     served_models: list[str]
     """What the endpoint said it answered with; a name that hides several versions shows them here."""
     new_requests: int
-    """Of this job; the others' replies were kept from before."""
+    """Of this job, also about other runs' answers; the others' replies were kept from before."""
     total_seconds: float
+    server: JudgeServer | None = None
+    """None where somebody else's endpoint was asked, and where every reply was kept from before."""
     versions: dict[str, str]
+    """vLLM's is among them where there was a server."""
 
 
 class JudgeRecord(JudgeSession):

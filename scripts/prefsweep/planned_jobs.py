@@ -87,16 +87,27 @@ def _jobs_of(plan: Plan, run: Run, folder: Path, is_stopped: bool) -> Iterator[J
 
 
 def _job(plan: Plan, run: Run, stage: str, folder: Path) -> Job:
-    """A job by itself. What is gone or half written at this moment is passed over: the next look will tell."""
-    lock, trouble = folder / f"running-{stage}.json", folder / f"failure-{stage}.json"
-    with suppress(OSError, ValueError):
-        if lock.exists():
-            if is_held(lock):
-                return Job(run, stage, folder, "running", running=Running.read(lock))
-            return Job(run, stage, folder, "failed", failure=silent_death(lock, plan.study))
-        if trouble.exists():
-            return Job(run, stage, folder, "failed", failure=Failure.read(trouble))
+    """A job by itself."""
+    left = life_sign(plan, folder, stage)
+    if isinstance(left, Running):
+        return Job(run, stage, folder, "running", running=left)
+    if left:
+        return Job(run, stage, folder, "failed", failure=left)
     record = folder / LAST_RECORDS[stage]
     if left_empty(record):
         return Job(run, stage, folder, "stopped")
     return Job(run, stage, folder, "done" if record.exists() else "waiting")
+
+
+def life_sign(plan: Plan, folder: Path, stage: str) -> Running | Failure | None:
+    """The process that runs a stage in a folder, or why the last one failed.
+
+    What is gone or half written at this moment is passed over: the next look will tell.
+    """
+    lock, trouble = folder / f"running-{stage}.json", folder / f"failure-{stage}.json"
+    with suppress(OSError, ValueError):
+        if lock.exists():
+            return Running.read(lock) if is_held(lock) else silent_death(lock, plan.study)
+        if trouble.exists():
+            return Failure.read(trouble)
+    return None

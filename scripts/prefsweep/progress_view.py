@@ -115,7 +115,9 @@ def _left(seconds: float | None) -> str:
 
 
 def _named(job: RunningJob | FailedJob) -> Text:
-    """The point's label, and which of its runs."""
+    """The point's label, and which of its runs; of a job about no single run, what it calls itself."""
+    if not job.label:
+        return Text(job.run)
     which = job.run.partition("/")[2].replace("-", " ").replace("/", ", ")
     return Text(f"{readable(job.label)}, {which}")
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from statistics import median
 
 from prefsweep.attestation import FILE
+from prefsweep.failures import Failure
 from prefsweep.job_log import last_line, last_logged
 from prefsweep.job_times import JobTimes
+from prefsweep.lifetime import Running
 from prefsweep.plan import BASE, Plan
-from prefsweep.planned_jobs import LAST_RECORDS, Job, planned_jobs
+from prefsweep.planned_jobs import LAST_RECORDS, Job, life_sign, planned_jobs
 from prefsweep.records.progress import Basis, FailedJob, RunningJob, StageProgress, StudyProgress
 from prefsweep.screening import decided_on, decisions
 
@@ -29,23 +31,43 @@ def read_progress(study_directory: Path, now: datetime) -> StudyProgress:
     jobs = planned_jobs(study_directory, plan)
     times = JobTimes.of(study_directory, plan, jobs)
     made = len(decisions(study_directory, plan))
-    running = [_running(plan, times, job, now) for job in jobs if job.state == "running"]
+    of_all = _of_the_study(study_directory, plan)
+    running = [_running_job(plan, times, job, now) for job in jobs if job.state == "running"]
     left, basis = _left(plan, times, jobs, running, made)
-    prepared = study_directory / "data" / "data.json"
-    began = datetime.fromtimestamp(prepared.stat().st_mtime, UTC) if prepared.exists() else None
+    began = _written(study_directory / "data" / "data.json")
     return StudyProgress(
         study=plan.study,
         prepared=began is not None,
         finished=(study_directory / FILE).exists() and all(job.state in ("done", "stopped") for job in jobs),
         elapsed_seconds=(now - began).total_seconds() if began else None,
         stages=_stages(times, jobs),
-        running=running,
-        failed=[_failed(plan, job) for job in jobs if job.failure],
+        running=[_running(found, "", log, now) for log, found in of_all if isinstance(found, Running)] + running,
+        failed=[_failed(found, "", log) for log, found in of_all if isinstance(found, Failure)]
+        + [_failed(job.failure, plan.point_of(job.run.id).label, job.log) for job in jobs if job.failure],
         decisions_made=made,
         decisions_planned=len(decided_on(plan)),
         remaining_seconds=left,
         first_guess=basis == "first guess",
     )
+
+
+def _of_the_study(study_directory: Path, plan: Plan) -> list[tuple[Path, Running | Failure]]:
+    """Jobs about no single run that are at work or have failed, each with its log."""
+    data, rivals = study_directory / "data", study_directory / "rivals"
+    logs = {
+        (data, "prepare"): study_directory / "logs" / "prepare.log",
+        (data, "describe"): study_directory / "logs" / "describe.log",
+        (rivals, "judge"): rivals / "logs" / "judge.log",
+    }
+    signs = ((log, life_sign(plan, folder, stage)) for (folder, stage), log in logs.items())
+    return [(log, found) for log, found in signs if found]
+
+
+def _written(file: Path) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(file.stat().st_mtime, UTC)
+    except OSError:
+        return None
 
 
 def _stages(times: JobTimes, jobs: Sequence[Job]) -> list[StageProgress]:
@@ -75,42 +97,41 @@ def _stage(times: JobTimes, rung: int | None, stage: str, jobs: Sequence[Job]) -
     )
 
 
-def _running(plan: Plan, times: JobTimes, job: Job, now: datetime) -> RunningJob:
+def _running_job(plan: Plan, times: JobTimes, job: Job, now: datetime) -> RunningJob:
     assert job.running is not None
-    began = datetime.strptime(job.running.started, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
-    elapsed = max(0.0, (now - began).total_seconds())
+    found = _running(job.running, plan.point_of(job.run.id).label, job.log, now)
+    if logged := last_logged(job.folder / "training") if job.stage == "train" else None:
+        last_step = plan.last_step(job.run.id, logged.max_steps)
+        steps = {"step": logged.step, "last_step": last_step, "step_seconds": logged.step_seconds, "last_line": ""}
+        left = max(0.0, (last_step - logged.step) * logged.step_seconds)
+        return found.model_copy(update={**steps, "remaining_seconds": left})
     expected, _ = times.expected(job.run, job.stage)
-    logged = last_logged(job.folder / "training") if job.stage == "train" else None
-    last_step = plan.last_step(job.run.id, logged.max_steps) if logged else None
-    if logged and last_step is not None:
-        remaining: float | None = max(0.0, (last_step - logged.step) * logged.step_seconds)
-    else:
-        remaining = None if expected is None else max(0.0, expected - elapsed)
+    left_of_it = None if expected is None else max(0.0, expected - found.elapsed_seconds)
+    return found.model_copy(update={"remaining_seconds": left_of_it})
+
+
+def _running(found: Running, label: str, log: Path, now: datetime) -> RunningJob:
+    began = datetime.strptime(found.started, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
     return RunningJob(
-        run=job.run.id,
-        label=plan.point_of(job.run.id).label,
-        stage=job.stage,
-        host=job.running.host,
-        slurm_job=job.running.slurm_job,
-        elapsed_seconds=elapsed,
-        step=logged.step if logged else None,
-        last_step=last_step,
-        step_seconds=logged.step_seconds if logged else None,
-        remaining_seconds=remaining,
-        last_line="" if logged else last_line(job.log),
+        run=found.run,
+        label=label,
+        stage=found.stage,
+        host=found.host,
+        slurm_job=found.slurm_job,
+        elapsed_seconds=max(0.0, (now - began).total_seconds()),
+        last_line=last_line(log),
     )
 
 
-def _failed(plan: Plan, job: Job) -> FailedJob:
-    assert job.failure is not None
+def _failed(failure: Failure, label: str, log: Path) -> FailedJob:
     return FailedJob(
-        run=job.run.id,
-        label=plan.point_of(job.run.id).label,
-        stage=job.stage,
-        failure=job.failure.failure,
-        message=job.failure.message,
-        remedy=job.failure.remedy,
-        log=str(job.log),
+        run=failure.run,
+        label=label,
+        stage=failure.stage,
+        failure=failure.failure,
+        message=failure.message,
+        remedy=failure.remedy,
+        log=str(log),
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from prefsweep.failures import recorded
+from prefsweep.failures import StageError, recorded
 from prefsweep.lifetime import running
 from prefsweep.plan import BASE, Estimate, Plan, Run, Stage, StageEstimate, run_directory
 from prefsweep.planned_jobs import planned_jobs
@@ -306,6 +306,18 @@ def test_a_run_that_goes_on_from_its_rung_teaches_what_its_own_steps_took(tmp_pa
     further = {"run": run.id, "total_seconds": rung.total_seconds + own, "continued_from_step": 9}
     rung.model_copy(update=further).write(run_directory(folder, run.id) / "train.json")
     assert stage(progress_of(folder), "train").job_seconds == pytest.approx((150 + 200) / 2)
+
+
+def test_jobs_about_no_single_run_are_told_when_they_run_or_fail(study: Path) -> None:
+    data = study / "data"
+    with pytest.raises(SystemExit), recorded("example", "prepare", data):
+        raise StageError("data", "pairs.jsonl:7: no answer")
+    with running("example", "describe", data):
+        found = progress_of(study)
+        text = text_of(found)
+    assert [(job.run, job.stage) for job in found.running] == [("example", "describe")]
+    assert "failed: prepare of example: data: pairs.jsonl:7: no answer" in text
+    assert found.remaining_seconds == progress_of(study).remaining_seconds
 
 
 def test_durations_are_told_as_people_do() -> None:

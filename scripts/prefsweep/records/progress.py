@@ -43,11 +43,11 @@ class RunningJob(Record):
     host: str
     slurm_job: str | None
     elapsed_seconds: float
-    step: int | None
+    step: int | None = None
     """Of a training: optimiser steps made, as the trainer last logged."""
-    last_step: int | None
-    step_seconds: float | None
-    remaining_seconds: float | None
+    last_step: int | None = None
+    step_seconds: float | None = None
+    remaining_seconds: float | None = None
     """None where nothing is known of such a job."""
     last_line: str
     """Of its log; empty of a training whose step is known."""

@@ -15,14 +15,16 @@ from prefsweep.admission import is_finished, was_screened
 from prefsweep.asked import Places, overview_folder
 from prefsweep.balance import label_weights
 from prefsweep.benchmarks import check_benchmarks, document_files
+from prefsweep.caller import Turn
 from prefsweep.code import imported_modules
 from prefsweep.data_files import local_files, users_files
 from prefsweep.environments import SetupError, ensure, lock_of, python_of
 from prefsweep.failures import RUNG, STOPPED_BY_ITSELF, StageError
 from prefsweep.host import check_cuda, check_shared_memory, check_writable
 from prefsweep.judge_plan import judge_key
+from prefsweep.left_behind import end_left_behind
 from prefsweep.metrics import METRICS
-from prefsweep.plan import BASE
+from prefsweep.plan import BASE, Plan
 from prefsweep.planning import check_still_planned, plan_studies, planned_studies
 from prefsweep.screening import (
     END,
@@ -33,6 +35,7 @@ from prefsweep.screening import (
     rung_id,
 )
 from prefsweep.slurm import check_partitions
+from prefsweep.stopping import Stop
 from prefsweep.task_checks import check_tasks
 from prefsweep.task_index import index_file, read_index
 from prefsweep.tasks import located
@@ -71,7 +74,8 @@ try:
 except (ValueError, StageError) as error:
     refuse(error)
 
-if workflow.is_main_process:
+TURN, STOP = Turn(PLACES.results / name for name in STUDIES), Stop()
+if workflow.is_main_process and not TURN.others:
     for name, study in STUDIES.items():
         reopen(PLACES.results / name, study.plan)
 # What all of them share: they differ in model and data alone.
@@ -140,7 +144,7 @@ def preflight(rule_names):
     if rule_names & {"judge", "judge_rivals"}:
         judge_key(SHARED.plan.judge.settings)
     for name, study in STUDIES.items():
-        study.plan.write(PLACES.results / name / "plan.json")
+        write_plan(PLACES.results / name / "plan.json", study.plan)
     if needed:
         ensure(sorted(needed | {"train"}), DEVICE)
         if "evaluate" in needed:
@@ -156,6 +160,25 @@ def preflight(rule_names):
             check_still_planned(asked, Path(STUDY_FILE), overrides, PLACES)
         for name, study in STUDIES.items():
             check_benchmarks(study.dataset, PLACES.downloads, TASKS[name], ROOT)
+
+
+def take_turn():
+    """From here on no other call changes the studies, nor does a job that one which was killed has left."""
+    for directory in DIRECTORIES:
+        check_writable(directory)
+    TURN.take()
+    for directory in DIRECTORIES:
+        for left in end_left_behind(directory):
+            who = f"{left.stage} of {left.run} (process {left.pid})"
+            print(f"prefsweep: ended {who}, which a killed call had left.", flush=True)
+
+
+def write_plan(file, plan):
+    """Unless another call's jobs read another plan there."""
+    if TURN.others and file.exists() and Plan.read(file).digest() != plan.digest():
+        message = f"{file.parent} is in use, by another version of the study."
+        raise StageError("config", message, "Ask again when that call is done.")
+    plan.write(file)
 
 
 def lm_evals_tasks():
@@ -190,11 +213,15 @@ ENVIRONMENTS = {
 
 
 onstart:
+    jobs = list(workflow.dag.needrun_jobs())
+    STOP.listen(local=workflow.local_exec)
     try:
         if workflow.executor_plugin.name == "slurm":
-            jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
-            named = {job.resources.get("slurm_partition") for job in jobs}
+            sent = [job for job in jobs if not job.is_local]
+            named = {job.resources.get("slurm_partition") for job in sent}
             check_partitions(named - {None, ""})
-        preflight({job.rule.name for job in workflow.dag.needrun_jobs()})
+        if any(job.output or job.rule.name == "tidy" for job in jobs):
+            take_turn()
+        preflight({job.rule.name for job in jobs})
     except (ValueError, SetupError, StageError) as error:
         refuse(error)

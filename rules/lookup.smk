@@ -158,6 +158,8 @@ def adapter(wildcards):
 
 
 def report_what_exists():
-    """After a failure. One of `verify`, whose job has no output, is no change: what it found wrong stays as it was."""
+    """After a failure or a stop. One of `verify`, whose job has no output, is no change: what it found wrong stays so."""
+    STOP.jobs_are_over()
     if any(job.output for job in workflow.dag.needrun_jobs()):
         shell(PARTIAL_REPORT)
+    STOP.leave()

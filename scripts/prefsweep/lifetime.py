@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Self
 
 from prefsweep.records.base import Record
 from prefsweep.slurm_job import job_id
@@ -22,29 +23,48 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _KERNEL_COUNTERS = Path("/proc/vmstat")
 
 
-class Running(Record):
-    """`running-<stage>.json`: the process that runs a stage; gone when the stage has ended in any ordinary way."""
+class Process(Record):
+    """One process of one start of one machine, as others find it in a file."""
 
-    run: str
-    stage: str
     host: str
     boot: str
     """Names one start of the host's kernel; the same in all its containers."""
     pid: int
     started: str
     """In UTC, to the second."""
+
+    @classmethod
+    def this(cls, **further: Any) -> Self:
+        """The process that asks."""
+        return cls(host=platform.node(), boot=_boot(), pid=os.getpid(), started=now(), **further)
+
+    def on_this_kernel(self) -> bool:
+        """Whether it was started by the kernel that runs here now, perhaps in another container."""
+        return self.boot == _boot() != ""
+
+    def host_restarted(self) -> bool:
+        """Whether this is its machine, and it was started again since, as after a power cut."""
+        return self.host == platform.node() and self.boot != _boot()
+
+
+class Running(Process):
+    """`running-<stage>.json`: the process that runs a stage; gone when the stage has ended in any ordinary way."""
+
+    run: str
+    stage: str
     slurm_job: str | None
     oom_kills: int | None
     """Processes that this kernel had ended for want of memory, if it counts them."""
 
     def memory_ran_out(self) -> bool:
         """Whether the kernel of this very machine ended a process for want of memory since the stage started."""
-        now = oom_kills()
-        return self.boot == _boot() and None not in (self.oom_kills, now) and now != self.oom_kills
+        counted = oom_kills()
+        return self.boot == _boot() and None not in (self.oom_kills, counted) and counted != self.oom_kills
 
-    def host_restarted(self) -> bool:
-        """Whether this is the stage's machine, and it was started again since, as after a power cut."""
-        return self.host == platform.node() and self.boot != _boot()
+
+def now() -> str:
+    """In UTC, to the second."""
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _boot() -> str:
@@ -75,24 +95,18 @@ def running(run: str, stage: str, directory: Path) -> Iterator[None]:
     path = directory / f"running-{stage}.json"
     descriptor = _hold(path)
     try:
-        record = Running(
-            run=run,
-            stage=stage,
-            host=platform.node(),
-            boot=_boot(),
-            pid=os.getpid(),
-            started=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
-            slurm_job=job_id(),
-            oom_kills=oom_kills(),
-        )
-        # Into the locked file itself: a file that took its place would be another one, without the lock.
-        os.truncate(descriptor, 0)
-        os.write(descriptor, record.model_dump_json(indent=2).encode())
-        os.fsync(descriptor)
+        write_held(descriptor, Running.this(run=run, stage=stage, slurm_job=job_id(), oom_kills=oom_kills()))
         yield
     finally:
         path.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def write_held(descriptor: int, record: Record) -> None:
+    """Into the locked file itself: a file that took its place would be another one, without the lock."""
+    os.truncate(descriptor, 0)
+    os.pwrite(descriptor, record.model_dump_json(indent=2).encode(), 0)
+    os.fsync(descriptor)
 
 
 def is_held(path: Path) -> bool:

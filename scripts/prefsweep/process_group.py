@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,7 +37,22 @@ def process_group(
     try:
         yield process
     finally:
-        stop_group(process)
+        with _uninterrupted():
+            stop_group(process)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """A second signal, as when Ctrl-C reaches a job and Snakemake alike, must not leave the group behind."""
+    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+        yield
+        return
+    previous = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _die_with_parent() -> None:

@@ -29,7 +29,9 @@ from prefsweep.package_sources import (
 
 DEVICES = ("cpu", "cuda")
 NAMES = ("workflow", "train", "serve", "evaluate")
-"""What a study needs. `develop`, for the tests, is the only other environment."""
+"""What a study needs."""
+OTHERS = ("develop", "audit")
+"""What the tests and `make audit` need."""
 LOCKS = Path(__file__).resolve().parents[2] / "envs"
 
 

@@ -5,7 +5,7 @@ ENVS := $(or $(PREFSWEEP_ENVS),.envs)
 WORKFLOW := $(ENVS)/$(DEVICE)/workflow/bin
 DEVELOP := $(ENVS)/cpu/develop/bin
 
-.PHONY: setup demo test check test-unit test-workflow test-faults test-browser test-slurm test-e2e test-docker test-gpu bench bench-compare bench-halving bench-length-control bench-plan bench-statistics bench-validate develop locks schema clean
+.PHONY: setup demo test check audit test-unit test-workflow test-faults test-browser test-slurm test-e2e test-docker test-gpu bench bench-compare bench-halving bench-length-control bench-plan bench-statistics bench-validate develop locks schema clean
 
 setup: ## create the environments a study needs
 	$(PYTHON) scripts/setup.py --device $(DEVICE)
@@ -68,6 +68,11 @@ bench-validate: develop ## a million rows checked on one core
 
 bench-statistics: develop ## simulated studies whose truth is known: false claims, power, coverage
 	PYTHONPATH=scripts:. OMP_NUM_THREADS=1 $(DEVELOP)/python -m benchmarks.statistics
+
+audit: ## known vulnerabilities of what the locks pin; asks an advisory service, so that no test can depend on it
+	$(PYTHON) scripts/setup.py --device cpu audit
+	status=0; for lock in envs/cpu/*.txt envs/cuda/train.txt envs/cuda/serve.txt; do echo "$$lock"; \
+	$(ENVS)/cpu/audit/bin/pip-audit --disable-pip --require-hashes --vulnerability-service osv --requirement "$$lock" || status=1; done; exit $$status
 
 locks: ## resolve envs/*/*.in again
 	$(WORKFLOW)/python scripts/lock.py

@@ -17,6 +17,7 @@ from prefsweep.balance import label_weights
 from prefsweep.benchmarks import check_benchmarks, document_files
 from prefsweep.caller import Turn
 from prefsweep.code import imported_modules
+from prefsweep.credentials import redacted
 from prefsweep.data_files import local_files, users_files
 from prefsweep.environments import SetupError, ensure, lock_of, python_of
 from prefsweep.failures import RUNG, STOPPED_BY_ITSELF, StageError
@@ -55,9 +56,10 @@ OVERRIDES = json.dumps(dict(workflow.config_settings.config), sort_keys=True)
 
 
 def refuse(error):
-    """Nothing can run: say why and what to do."""
+    """Nothing can run: say why and what to do, without passwords in addresses that the study has."""
     remedy = f"\n  remedy: {error.remedy}" if isinstance(error, StageError) else ""
-    print(f"prefsweep: nothing was started.\n{error}{remedy}", file=sys.stderr)
+    told = redacted(f"{error}{remedy}")
+    print(f"prefsweep: nothing was started.\n{told}", file=sys.stderr)
     sys.exit(2)
 
 

@@ -11,7 +11,8 @@ from prefsweep.answer_tokens import AnswerTokens, answer_tokens
 from prefsweep.devices import claimed
 from prefsweep.failures import StageError, recorded
 from prefsweep.files import sha256_of, write_jsonl
-from prefsweep.gates.measure import check_files, check_rendering
+from prefsweep.gates.files import check_files
+from prefsweep.gates.measure import check_rendering
 from prefsweep.memory import peak_memory
 from prefsweep.plan import Plan, run_directory
 from prefsweep.prepared import heldout_prompts
@@ -91,7 +92,7 @@ def checked_merge(directory: Path) -> MergeRecord:
             "Run the same command with `--forcerun merge`, which merges and measures every run anew; or do without the "
             "distance from the base, with `evaluate: {kl_from_base: false}` in the study file.",
         )
-    check_files(merge.model, hashed_files(merged))
+    check_files("merge.json", "merged", merge.model, hashed_files(merged))
     return merge
 
 

@@ -14,11 +14,12 @@ from prefsweep.files import write_text
 from prefsweep.package_sources import (
     certificate_environment,
     index_arguments,
+    index_environment,
     pip_settings,
-    wheel_arguments,
+    wheel_environment,
 )
 
-ORDER = ("workflow", "develop", "train", "serve", "evaluate")
+ORDER = ("workflow", "develop", "audit", "train", "serve", "evaluate")
 """`develop` takes its versions from the lock of `workflow`."""
 TARGET = ("--python-version=3.11", "--python-platform=x86_64-manylinux_2_28")
 HEADER = "--custom-compile-command=python scripts/lock.py"
@@ -41,7 +42,8 @@ def _lock(source: Path, device: str, upgrade: list[str]) -> None:
     lock = source.with_suffix(".txt")
     overrides = source.with_suffix(".override.in")
     settings = pip_settings(pip_command())
-    arguments = index_arguments(settings) + wheel_arguments(settings, source) + upgrade
+    arguments = index_arguments(settings) + upgrade
+    sources = index_environment(settings) | wheel_environment(settings, source)
     if overrides.exists():
         arguments.append(f"--override={overrides.relative_to(LOCKS.parent)}")
     command = [
@@ -55,7 +57,7 @@ def _lock(source: Path, device: str, upgrade: list[str]) -> None:
         *arguments,
     ]
     files = [str(source.relative_to(LOCKS.parent)), f"--output-file={lock.relative_to(LOCKS.parent)}"]
-    subprocess.run([*command, *files], check=True, cwd=LOCKS.parent, env=certificate_environment(settings))
+    subprocess.run([*command, *files], check=True, cwd=LOCKS.parent, env=certificate_environment(settings) | sources)
     write_text(lock, _exact_torch(lock.read_text("utf-8")))
     print(os.path.relpath(lock))
 

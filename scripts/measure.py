@@ -15,7 +15,8 @@ from prefsweep.devices import claimed
 from prefsweep.evaluation import PREFERENCE_TASK, as_evaluation, evaluate, task_rows
 from prefsweep.failures import StageError, recorded
 from prefsweep.files import write_jsonl
-from prefsweep.gates.measure import check_files, check_rendering, check_scored
+from prefsweep.gates.files import check_files
+from prefsweep.gates.measure import check_rendering, check_scored
 from prefsweep.generation import generate
 from prefsweep.plan import Plan
 from prefsweep.prepared import heldout_prompts
@@ -69,7 +70,7 @@ def run(options: argparse.Namespace, plan: Plan, progress: Progress) -> None:
     seed, screening = plan.run(options.run).seed, plan.run(options.run).rung is not None
     merge = MergeRecord.read(options.output / "merge.json")
     merged = options.output.resolve() / "merged"
-    check_files(merge.model, hashed_files(merged))
+    check_files("merge.json", "merged", merge.model, hashed_files(merged))
     prompts = heldout_prompts(options.data, options.run)
     pairs = [prompt for prompt in prompts if prompt.part == "heldout"]
     tokenizer = AutoTokenizer.from_pretrained(merged, local_files_only=True)

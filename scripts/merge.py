@@ -8,6 +8,7 @@ from pathlib import Path
 from prefsweep.devices import claimed
 from prefsweep.failures import recorded
 from prefsweep.files import published_directory, sha256_of, write_json
+from prefsweep.gates.files import check_files
 from prefsweep.memory import peak_memory
 from prefsweep.plan import BASE, Plan, shared_precision
 from prefsweep.prepared import heldout_prompts
@@ -15,6 +16,7 @@ from prefsweep.provenance import circumstances, installed_versions
 from prefsweep.records.base import hashed_files, read_document
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.merge import MergeRecord
+from prefsweep.records.train import TrainRecord
 
 ROOT = Path(__file__).resolve().parent.parent
 PROBES = 4
@@ -41,6 +43,10 @@ def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
     point = plan.point_of(options.run)
     adapter = None if point.method == BASE else options.output.resolve() / "adapter"
     precision = point.settings["precision"] if adapter else shared_precision(plan.points)
+    if adapter:
+        check_files(
+            "train.json", "adapter", TrainRecord.read(options.output / "train.json").adapter, hashed_files(adapter)
+        )
     base = plan.model.folder(ROOT)
     merged = options.output / "merged"
     heldout = heldout_prompts(options.data, options.run)

@@ -7,7 +7,7 @@ if sys.version_info[:2] != (3, 11):
     found = f"{sys.executable} is Python {sys.version.split()[0]}"
     sys.exit(f"prefsweep needs Python 3.11; {found}.\n  Try: python3.11 {' '.join(sys.argv)}")
 
-from prefsweep.environments import DEVICES, NAMES, SetupError, ensure, is_current
+from prefsweep.environments import DEVICES, NAMES, OTHERS, SetupError, ensure, is_current
 
 
 def main() -> None:
@@ -30,11 +30,11 @@ def _parse() -> argparse.Namespace:
         "environments",
         nargs="*",
         metavar="ENVIRONMENT",
-        help=f"any of {', '.join(NAMES)} (all of these by default) and develop",
+        help=f"any of {', '.join(NAMES)} (all of these by default), {', '.join(OTHERS)}",
     )
     arguments = parser.parse_args()
     arguments.environments = tuple(dict.fromkeys(arguments.environments)) or NAMES
-    if unknown := set(arguments.environments) - {*NAMES, "develop"}:
+    if unknown := set(arguments.environments) - {*NAMES, *OTHERS}:
         parser.error(f"no such environment: {', '.join(sorted(unknown))}")
     return arguments
 

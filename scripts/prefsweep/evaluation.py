@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from prefsweep.credentials import given
 from prefsweep.failures import StageError
 from prefsweep.files import write_jsonl
 from prefsweep.process_group import process_group
@@ -67,9 +68,10 @@ def evaluate(
 
 
 def hub_settings(tasks: list[TaskSettings], scratch: Path) -> dict[str, str]:
-    """A hub is asked where a task's documents are only there, unless the caller forbids it; else never."""
+    """A hub is asked, with the caller's token, where a task's documents are only there; else never."""
     cache = {"HF_DATASETS_CACHE": str(scratch / "datasets")}
-    return cache if any(is_elsewhere(task.name) for task in tasks) else cache | {"HF_HUB_OFFLINE": "1"}
+    asked = any(is_elsewhere(task.name) for task in tasks)
+    return cache | (given(["HF_TOKEN"]) if asked else {"HF_HUB_OFFLINE": "1"})
 
 
 def as_evaluation(run: str, document: dict[str, Any], pairs: list[HeldOutPrompt]) -> Evaluation:

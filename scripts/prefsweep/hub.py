@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Literal
 
+from prefsweep.credentials import redacted
 from prefsweep.failures import StageError
 from prefsweep.files import published_directory, sha256_of_json
 from prefsweep.models import Hub, HubSource
@@ -19,6 +20,8 @@ Kind = Literal["model", "dataset"]
 
 MODEL_FILES = ("*.safetensors", "*.json", "*.txt", "*.jinja")
 _SUBFOLDERS = ("*/*",)
+_OUTSIDE = ("/*", "../*", "*/../*")
+"""A hub may list any name, and ModelScope's client writes to wherever it leads."""
 
 
 def fetch_model_files(source: HubSource, directory: Path) -> None:
@@ -67,7 +70,7 @@ def _from_huggingface(kind: Kind, source: HubSource, patterns: tuple[str, ...], 
             repo_type=kind,
             revision=source.revision,
             allow_patterns=list(patterns),
-            ignore_patterns=list(ignored),
+            ignore_patterns=[*ignored, *_OUTSIDE],
             endpoint=os.environ.get("HF_ENDPOINT"),
         )
     except RevisionNotFoundError as error:
@@ -95,7 +98,7 @@ def _from_modelscope(kind: Kind, source: HubSource, patterns: tuple[str, ...], i
             revision=source.revision,
             local_dir=folder,
             allow_patterns=list(patterns),
-            ignore_patterns=list(ignored),
+            ignore_patterns=[*ignored, *_OUTSIDE],
         )
     except NotExistError as error:
         raise _absent(kind, source, f"does not exist or has no revision {source.revision}") from error
@@ -142,6 +145,6 @@ def _unreachable(kind: Kind, source: HubSource, endpoint: str, error: Exception)
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return StageError(
         "network",
-        f"{endpoint} did not deliver the {kind} {source}, and it is not cached: {reason}",
+        redacted(f"{endpoint} did not deliver the {kind} {source}, and it is not cached: {reason}"),
         "Check the network, set the hub's endpoint variable to a mirror, or name a local path instead.",
     )

@@ -41,6 +41,7 @@ def validate_model_directory(directory: Path, allow_code: bool = False) -> Model
     config = read_json(directory / "config.json")
     if not allow_code:
         refuse_code(directory, "Read the code; if you trust it, set allow_code: true for this local model.")
+    _refuse_adapter(directory)
     _check_architecture(directory, config)
     check_weights(directory)
     return _turn_end(directory, config)
@@ -60,13 +61,13 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def refuse_code(directory: Path, remedy: str) -> None:
-    """Raise StageError("model") where loading the directory could execute what is in it.
+    """Raise StageError("model") where loading the directory could execute what is in it, or in a repository it names.
 
-    ms-swift reads every model directory with trust_remote_code.
+    ms-swift reads every model directory with trust_remote_code, parts of it that are no language model's included.
     """
-    for name in ("config.json", "tokenizer_config.json", "generation_config.json"):
-        if (directory / name).exists() and "auto_map" in read_json(directory / name):
-            raise StageError("model", f"{directory / name}: auto_map makes loading it execute code", remedy)
+    for path in sorted(directory.glob("*config.json")):
+        if _has_key(read_json(path), "auto_map"):
+            raise StageError("model", f"{path}: auto_map makes loading it execute code", remedy)
     if code := sorted(directory.rglob("*.py")):
         raise StageError("model", f"{code[0]}: a model must not ship Python code", remedy)
     arguments = directory / "args.json"
@@ -74,6 +75,21 @@ def refuse_code(directory: Path, remedy: str) -> None:
         for key in ("external_plugins", "custom_register_path"):
             if read_json(arguments).get(key):
                 raise StageError("model", f"{arguments}: {key} makes ms-swift execute code", remedy)
+
+
+def _has_key(value: Any, key: str) -> bool:
+    """Whether some object within a JSON value has this key: a model's parts have configurations of their own."""
+    if isinstance(value, list):
+        return any(_has_key(item, key) for item in value)
+    return isinstance(value, dict) and (key in value or any(_has_key(item, key) for item in value.values()))
+
+
+def _refuse_adapter(directory: Path) -> None:
+    """transformers would load it with the model, vLLM would not, and it may be a pickle."""
+    path = directory / "adapter_config.json"
+    if path.exists():
+        remedy = "Merge the adapter into the model first, or remove its files."
+        raise StageError("model", f"{path}: an adapter lies in the model's folder", remedy)
 
 
 def _check_architecture(directory: Path, config: dict[str, Any]) -> None:

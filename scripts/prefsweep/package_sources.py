@@ -42,24 +42,31 @@ def pinned_version(package: str, requirements: Path) -> str | None:
 
 
 def index_arguments(settings: Settings) -> list[str]:
-    """uv's arguments for pip's `index-url`, or none for the public index."""
-    if "no-index" in settings:
-        return ["--no-index"]
-    return [f"--default-index={url}" for url in _existing(settings, "index-url")]
+    """uv's arguments for pip's `no-index`; what has an address is in its environment."""
+    return ["--no-index"] if "no-index" in settings else []
 
 
-def extra_index_arguments(settings: Settings) -> list[str]:
-    """uv's arguments for pip's `extra-index-url`, searched as pip does: the best version of all indexes.
+def index_environment(settings: Settings) -> dict[str, str]:
+    """uv's settings for pip's `index-url`, or none for the public index.
+
+    An address may have a password in it, so addresses are never arguments, which every user of a machine can read.
+    """
+    urls = [] if "no-index" in settings else _existing(settings, "index-url")
+    return {"UV_DEFAULT_INDEX": urls[0]} if urls else {}
+
+
+def extra_index_environment(settings: Settings) -> dict[str, str]:
+    """uv's settings for pip's `extra-index-url`, searched as pip does: the best version of all indexes.
 
     uv's default, the first index that knows the name, protects against a stranger's package of that name on
     another index; here the lock's hashes do.
     """
     urls = [] if "no-index" in settings else _existing(settings, "extra-index-url")
-    return [f"--index={url}" for url in urls] + ["--index-strategy=unsafe-best-match"] * bool(urls)
+    return {"UV_INDEX": " ".join(urls), "UV_INDEX_STRATEGY": "unsafe-best-match"} if urls else {}
 
 
-def wheel_arguments(settings: Settings, requirements: Path) -> list[str]:
-    """uv's arguments for pip's `find-links`, and for PyTorch's CPU index where `requirements` need it.
+def wheel_environment(settings: Settings, requirements: Path) -> dict[str, str]:
+    """uv's settings for pip's `find-links`, and for PyTorch's CPU index where `requirements` need it.
 
     CPU builds of torch are not on the public index. If no wheel folder holds the pinned one, torch's page on
     PyTorch's index is added as one more list of links, so that nothing but torch is looked up there.
@@ -68,7 +75,7 @@ def wheel_arguments(settings: Settings, requirements: Path) -> list[str]:
     torch = pinned_version("torch", requirements)
     if torch and torch.endswith("+cpu") and "no-index" not in settings and not _holds_torch(links, torch):
         links.append(f"{os.environ.get('PREFSWEEP_TORCH_INDEX', TORCH_INDEX).rstrip('/')}/torch/")
-    return [f"--find-links={link}" for link in links]
+    return {"UV_FIND_LINKS": ",".join(links)} if links else {}
 
 
 def certificate_environment(settings: Settings) -> dict[str, str]:

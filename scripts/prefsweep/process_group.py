@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from prefsweep.credentials import without_secrets
+
 _STOP_SECONDS = 5.0
 _PR_SET_PDEATHSIG = 1
 
@@ -21,8 +23,9 @@ def process_group(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command as the leader of a new process group and stop the whole group on every way out.
 
-    `environment` is added to this process's; stdout and stderr go to `output`, or where this process's go. What lies
-    beside the command comes first in its PATH: engines that build kernels as they run look for their ninja there.
+    `environment` is added to this process's, of which it gets no secrets; stdout and stderr go to `output`, or where
+    this process's go. What lies beside the command comes first in its PATH: engines that build kernels as they run look
+    for their ninja there.
     """
     tools = f"{Path(argv[0]).parent}:{os.environ['PATH']}"
     process = subprocess.Popen(
@@ -30,7 +33,7 @@ def process_group(
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT if output else None,
-        env=os.environ | {"PATH": tools} | dict(environment),
+        env=without_secrets() | {"PATH": tools} | dict(environment),
         start_new_session=True,
         preexec_fn=_die_with_parent,
     )

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from prefsweep.credentials import given
+
 FOLDER = "tracking"
 """Below the run's folder; what earlier attempts left there is removed."""
 NONE = "none"
@@ -16,6 +18,17 @@ DEFAULT = ["tensorboard"]
 _INTEGRATIONS = ("tensorboard", "wandb", "mlflow", "swanlab", "trackio")
 _OFFLINE = {"WANDB_MODE": "offline"}
 """Unless the caller's environment says otherwise; the other integrations write to a folder of their own accord."""
+
+_SECRETS = {
+    "wandb": ("WANDB_API_KEY",),
+    "mlflow": (
+        *("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD"),
+        *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    ),
+    "swanlab": ("SWANLAB_API_KEY",),
+    "trackio": ("HF_TOKEN",),
+}
+"""Integration → variables that the trainer is handed for it, if they are set; it gets no other secrets."""
 
 
 def known_integrations(names: list[str] | None) -> list[str] | None:
@@ -41,13 +54,20 @@ def tracking_arguments(arguments: Mapping[str, Any], folder: Path) -> dict[str, 
     return told | ({"swanlab_mode": "local"} if "swanlab" in names else {})
 
 
-def tracking_environment(folder: Path) -> dict[str, str]:
-    """What the integrations read from the environment: folders that are the run's, and no network unless asked for."""
+def tracking_environment(folder: Path, names: list[str]) -> dict[str, str]:
+    """What the integrations read from the environment: folders that are the run's, no network unless asked for, and
+    the secrets of those that are used.
+    """
     modes = {name: os.environ.get(name, mode) for name, mode in _OFFLINE.items()}
-    return modes | {
-        "TENSORBOARD_LOGGING_DIR": str(folder / "tensorboard"),
-        "WANDB_DIR": str(folder),
-        "MLFLOW_TRACKING_URI": os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}"),
-        "SWANLAB_LOG_DIR": str(folder / "swanlab"),
-        "TRACKIO_DIR": str(folder / "trackio"),
-    }
+    secrets = given(variable for name in names for variable in _SECRETS.get(name, ()))
+    return (
+        modes
+        | secrets
+        | {
+            "TENSORBOARD_LOGGING_DIR": str(folder / "tensorboard"),
+            "WANDB_DIR": str(folder),
+            "MLFLOW_TRACKING_URI": os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}"),
+            "SWANLAB_LOG_DIR": str(folder / "swanlab"),
+            "TRACKIO_DIR": str(folder / "trackio"),
+        }
+    )

@@ -17,8 +17,9 @@ from prefsweep.files import sha256_of
 from prefsweep.models import Wheel
 from prefsweep.package_sources import (
     certificate_environment,
-    extra_index_arguments,
+    extra_index_environment,
     index_arguments,
+    index_environment,
     pip_settings,
 )
 
@@ -36,8 +37,10 @@ def unpacked(wheel: Wheel, uv: str | None, failing: Failing) -> Iterator[Path]:
         requirements.write_text(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
         command = [uv, "pip", "install", "--python", sys.executable, "--target", str(target), "--no-deps"]
         settings = pip_settings(pip_command())
-        command += ["--require-hashes", *index_arguments(settings), *extra_index_arguments(settings)]
-        environment = certificate_environment(settings)
+        # A source distribution would be built, which runs its code.
+        command += ["--require-hashes", "--only-binary", ":all:", *index_arguments(settings)]
+        sources = index_environment(settings) | extra_index_environment(settings)
+        environment = certificate_environment(settings) | sources
         done = subprocess.run([*command, "-r", str(requirements)], env=environment, check=False)
         if done.returncode != 0:
             what = f"uv could not download or verify {wheel.package}=={wheel.version} (its message is above)"

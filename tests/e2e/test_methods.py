@@ -79,7 +79,7 @@ def trained(tiny: RealProject, folder: Path) -> dict[str, Trained]:
         file = place / "settings.json"
         write_json(file, {flag: value for flag, value in flags.items() if flag != left_out})
         files[str(file)] = name
-    told = told_by("method_losses.py", MARK, *files, **tracking_environment(folder / "tracking"))
+    told = told_by("method_losses.py", MARK, *files, **tracking_environment(folder / "tracking", ["tensorboard"]))
     return {files[file]: Trained(tuple(losses), first, norm) for file, losses, first, norm in told}
 
 

@@ -132,6 +132,27 @@ def test_several_devices_are_taken_together_or_not_at_all(machine: Machine, monk
         pass
 
 
+@pytest.mark.parametrize("what", ["lock", "folder"])
+def test_a_link_in_the_place_of_a_lock_is_not_followed(tmp_path: Path, what: str) -> None:
+    """Any user can put one there, so that a file appears, as somebody else's, wherever it leads."""
+    locks, target = tmp_path / "locks", tmp_path / "home"
+    target.mkdir()
+    if what == "lock":
+        locks.mkdir()
+        (locks / "cpu").symlink_to(target / "cpu")
+    else:
+        locks.symlink_to(target)
+    with pytest.raises(StageError, match="is a link"), claimed("cpu", locks=locks):
+        pass
+    assert not list(target.iterdir())
+
+
+def test_nobody_but_its_owner_can_replace_a_lock(tmp_path: Path) -> None:
+    with claimed("cpu", locks=tmp_path / "locks"):
+        assert (tmp_path / "locks").stat().st_mode & 0o7777 == 0o1777
+        assert (tmp_path / "locks" / "cpu").stat().st_mode & 0o7777 == 0o644
+
+
 def test_on_the_cpu_a_timed_job_waits_for_all_others(tmp_path: Path) -> None:
     with claimed("cpu", together=None, locks=tmp_path), claimed("cpu", together=None, locks=tmp_path):
         job = "from prefsweep.devices import claimed; from pathlib import Path; import sys\n"

@@ -131,8 +131,12 @@ def test_tasks_of_the_same_settings_are_run_together() -> None:
     assert [[task["name"] for task in alike] for alike in run_alike(tasks)] == [["a", "c"], ["b"]]
 
 
-def test_a_hub_is_asked_only_for_documents_that_are_nowhere_else(tmp_path: Path) -> None:
+def test_a_hub_is_asked_only_for_documents_that_are_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf-token")
     (tmp_path / "own.yaml").write_text("task: own\ndataset_path: json\n")
     own = TaskSettings(name=str(tmp_path / "own.yaml"))
-    assert hub_settings([own], tmp_path)["HF_HUB_OFFLINE"] == "1"
-    assert "HF_HUB_OFFLINE" not in hub_settings([own, TaskSettings(name="arc_easy")], tmp_path)
+    offline, online = (hub_settings(tasks, tmp_path) for tasks in ([own], [own, TaskSettings(name="arc_easy")]))
+    assert (offline.get("HF_HUB_OFFLINE"), offline.get("HF_TOKEN")) == ("1", None)
+    assert (online.get("HF_HUB_OFFLINE"), online.get("HF_TOKEN")) == (None, "hf-token")

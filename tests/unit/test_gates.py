@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from prefsweep.failures import StageError
-from prefsweep.gates.measure import check_answers, check_files, check_rendering, check_scored, check_served
+from prefsweep.gates.files import check_files
+from prefsweep.gates.measure import check_answers, check_rendering, check_scored, check_served
 from prefsweep.gates.merge import check_finite, check_merge, parity_bound
 from prefsweep.gates.train import check_rows, check_schedule, check_training
 from prefsweep.plan import Estimate, Point, Run
@@ -203,9 +204,9 @@ def test_files_that_the_merge_did_not_leave(found: dict[str, str], message: str)
         return [FileHash(name=name, bytes=1, sha256=sha256) for name, sha256 in files.items()]
 
     merged = hashes({"model.safetensors": "a" * 64, "config.json": "c" * 64})
-    check_files(merged, merged[::-1])
+    check_files("merge.json", "merged", merged, merged[::-1])
     with pytest.raises(StageError, match=message) as caught:
-        check_files(merged, hashes(found))
+        check_files("merge.json", "merged", merged, hashes(found))
     assert caught.value.failure == "wrong_model"
 
 

@@ -101,11 +101,30 @@ def test_a_wrong_revision_and_a_wrong_id_are_the_models_fault(
     assert not (tmp_path / "model").exists()
 
 
-def test_a_hub_that_is_down_is_named_with_what_is_missing(source: HubSource, tmp_path: Path) -> None:
+def test_a_hub_that_is_down_is_named_with_what_is_missing(
+    source: HubSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _point_at("http://me:password@127.0.0.1:9", monkeypatch)
     with pytest.raises(StageError) as caught:
         fetch_model_files(source, tmp_path / "model")
     assert caught.value.failure == "network"
-    assert f"http://127.0.0.1:9 did not deliver the model {source}, and it is not cached" in str(caught.value)
+    assert f"http://***@127.0.0.1:9 did not deliver the model {source}, and it is not cached" in str(caught.value)
+    assert "password" not in str(caught.value)
+
+
+@pytest.mark.parametrize("hub", HUBS)
+def test_a_hub_writes_nothing_outside_its_cache(
+    hub: Hub, server: HubServer, repositories: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A listing may name any path."""
+    row = repositories / "owner" / "pairs" / "data" / "train-0.jsonl"
+    names = ["data/sound.jsonl", *(f"{'../' * depth}canary.jsonl" for depth in range(1, 8)), "x/../../../canary.jsonl"]
+    names.append(str(tmp_path / "canary.jsonl"))
+    monkeypatch.setattr("tests.hub_server._files", lambda repository: [(name, row) for name in names])
+    monkeypatch.setattr("tests.hub_server._file", lambda repository, name: row)
+    fetch_dataset_files(hub, "owner/pairs", REVISION, ["*.jsonl"], tmp_path / "data")
+    assert _names(tmp_path / "data") == ["data/sound.jsonl"]
+    assert list(tmp_path.rglob("*canary*")) == []
 
 
 def test_what_is_cached_works_offline(

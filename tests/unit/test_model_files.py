@@ -57,6 +57,22 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "M4 no weights": (lambda m: (m / "model.safetensors").unlink(), "has neither model.safetensors nor"),
     "M4 auto_map": (lambda m: edit(m / "config.json", auto_map={"AutoModel": "x.Y"}), "auto_map makes"),
     "M4 tokenizer auto_map": (lambda m: edit(m / "tokenizer_config.json", auto_map={}), "auto_map makes"),
+    "M4 auto_map of a part": (
+        lambda m: edit(m / "config.json", text_config={"auto_map": {"AutoConfig": "somebody/else--x.Y"}}),
+        "config.json: auto_map makes",
+    ),
+    "M4 auto_map of a processor": (
+        lambda m: (m / "processor_config.json").write_text('{"auto_map": {"AutoProcessor": "x.Y"}}'),
+        "processor_config.json: auto_map makes",
+    ),
+    "M4 adapter": (
+        lambda m: (m / "adapter_config.json").write_text('{"base_model_name_or_path": "somebody/else"}'),
+        "adapter_config.json: an adapter lies in the model's folder",
+    ),
+    "M4 template that reaches for Python": (
+        lambda m: (m / "chat_template.jinja").write_text("{{ cycler.__init__.__globals__.os.system('touch canary') }}"),
+        "the chat template fails on a plain conversation (SecurityError",
+    ),
     "M4 code": (
         lambda m: (m / "modeling_x.py").write_text("open('canary', 'w')"),
         "modeling_x.py: a model must",

@@ -7,12 +7,14 @@ import pytest
 
 from prefsweep.package_sources import (
     TORCH_INDEX,
+    Settings,
     certificate_environment,
-    extra_index_arguments,
+    extra_index_environment,
     index_arguments,
+    index_environment,
     pinned_version,
     pip_settings,
-    wheel_arguments,
+    wheel_environment,
 )
 
 
@@ -21,6 +23,10 @@ def lock(tmp_path: Path) -> Path:
     path = tmp_path / "lock.txt"
     path.write_text("torch==2.13.0+cpu \\\n    --hash=sha256:00\ntorch-extra==1\nvllm-cpu==0.32.0 ; marker\n")
     return path
+
+
+def links(settings: Settings, requirements: Path) -> list[str]:
+    return [link for link in wheel_environment(settings, requirements).get("UV_FIND_LINKS", "").split(",") if link]
 
 
 def test_later_places_of_pips_configuration_win(tmp_path: Path) -> None:
@@ -49,38 +55,38 @@ def test_local_places_that_do_not_exist_are_passed_over(tmp_path: Path, lock: Pa
         "find-links": [str(gone), str(tmp_path)],
         "cert": [str(gone)],
     }
-    assert extra_index_arguments(settings) == [
-        f"--index={tmp_path.as_uri()}",
-        "--index=http://mirror/simple",
-        "--index-strategy=unsafe-best-match",
-    ]
-    assert wheel_arguments(settings, lock)[:-1] == [f"--find-links={tmp_path}"]
+    assert extra_index_environment(settings) == {
+        "UV_INDEX": f"{tmp_path.as_uri()} http://mirror/simple",
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+    }
+    assert links(settings, lock)[:-1] == [str(tmp_path)]
     assert "SSL_CERT_FILE" in certificate_environment({"cert": [str(tmp_path)]})
 
 
 def test_indexes(lock: Path) -> None:
-    assert index_arguments({}) == extra_index_arguments({}) == []
-    assert index_arguments({"index-url": ["http://mirror"]}) == ["--default-index=http://mirror"]
+    assert index_environment({}) == extra_index_environment({}) == {}
+    assert index_environment({"index-url": ["http://mirror"]}) == {"UV_DEFAULT_INDEX": "http://mirror"}
+    assert index_arguments({"index-url": ["http://me:password@mirror"]}) == []
     offline = {"no-index": ["true"], "index-url": ["http://a"], "extra-index-url": ["http://b"]}
     assert index_arguments(offline) == ["--no-index"]
-    assert extra_index_arguments(offline) == wheel_arguments(offline, lock) == []
+    assert index_environment(offline) == extra_index_environment(offline) == wheel_environment(offline, lock) == {}
 
 
 def test_torch_comes_from_a_wheel_folder_that_holds_it(tmp_path: Path, lock: Path) -> None:
     folder = tmp_path / "wheels"
     folder.mkdir()
     settings = {"find-links": [str(folder)]}
-    pytorch = f"--find-links={TORCH_INDEX}/torch/"
-    assert wheel_arguments(settings, lock) == [f"--find-links={folder}", pytorch]
+    pytorch = f"{TORCH_INDEX}/torch/"
+    assert links(settings, lock) == [str(folder), pytorch]
     (folder / "torch-2.13.0+cpu-cp312-cp312-manylinux_2_28_x86_64.whl").touch()
-    assert pytorch in wheel_arguments(settings, lock)
+    assert pytorch in links(settings, lock)
     (folder / "torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl").touch()
-    assert wheel_arguments(settings, lock) == [f"--find-links={folder}"]
-    assert wheel_arguments({"find-links": [folder.as_uri()]}, lock) == [f"--find-links={folder.as_uri()}"]
+    assert links(settings, lock) == [str(folder)]
+    assert links({"find-links": [folder.as_uri()]}, lock) == [folder.as_uri()]
 
 
 def test_only_cpu_builds_need_pytorchs_index(lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFSWEEP_TORCH_INDEX", "http://mirror/cpu/")
-    assert wheel_arguments({}, lock) == ["--find-links=http://mirror/cpu/torch/"]
+    assert links({}, lock) == ["http://mirror/cpu/torch/"]
     lock.write_text("torch===2.13.0\n")
-    assert wheel_arguments({}, lock) == []
+    assert links({}, lock) == []

@@ -58,12 +58,15 @@ def test_a_killed_owner_takes_it_along() -> None:
     assert not owned.is_running() or owned.status() == psutil.STATUS_ZOMBIE
 
 
-def test_its_environment_is_this_ones_and_what_is_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEPT", "1")
-    show = "import os; print(os.environ['KEPT'], os.environ['ADDED'], os.environ['PATH'].partition(':')[0])"
+def test_its_environment_is_this_ones_without_secrets_and_what_is_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("KEPT", "HF_TOKEN", "WANDB_API_KEY"):
+        monkeypatch.setenv(name, "1")
+    show = "import os; print(*(os.environ.get(name) for name in ('KEPT', 'HF_TOKEN', 'WANDB_API_KEY', 'PATH')))"
     with (
         (tmp_path / "log").open("w") as stream,
-        process_group([sys.executable, "-c", show], {"ADDED": "2"}, stream) as process,
+        process_group([sys.executable, "-c", show], {"WANDB_API_KEY": "2"}, stream) as process,
     ):
         assert process.wait() == 0
-    assert (tmp_path / "log").read_text() == f"1 2 {Path(sys.executable).parent}\n"
+    assert (tmp_path / "log").read_text().partition(":")[0] == f"1 None 2 {Path(sys.executable).parent}"

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from prefsweep import serving as module
+from prefsweep.credentials import is_secret
 from prefsweep.failures import StageError
 from prefsweep.generation import generate
 from prefsweep.serving import check_identity
@@ -39,6 +40,17 @@ def test_a_server_proves_what_it_serves_and_is_gone_afterwards(tmp_path: Path) -
         group = server.group
         assert members(group)
     assert not members(group)
+
+
+def test_the_key_is_new_each_time_and_the_servers_only_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "canary")
+    with fake(tmp_path) as first, fake(tmp_path) as second:
+        assert first.key != second.key
+        seen = psutil.Process(second.group).environ()
+        assert {name for name in seen if is_secret(name)} == {"VLLM_API_KEY"}
+        assert seen["VLLM_API_KEY"] == second.key
+        (listening,) = psutil.Process(second.group).net_connections("inet")
+        assert listening.laddr.ip == "127.0.0.1"
 
 
 def test_a_server_of_another_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ FOLDER = Path("/run/tracking")
 def test_everything_lands_below_the_run_and_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("WANDB_MODE", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
-    found = tracking_environment(FOLDER)
+    found = tracking_environment(FOLDER, [])
     assert found.pop("WANDB_MODE") == "offline"
     assert all("/run/tracking" in value for value in found.values())
 
@@ -22,9 +22,16 @@ def test_a_caller_who_asks_for_a_server_gets_it(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking:5000")
     monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", "/elsewhere")
-    found = tracking_environment(FOLDER)
+    found = tracking_environment(FOLDER, [])
     assert (found["WANDB_MODE"], found["MLFLOW_TRACKING_URI"]) == ("online", "http://tracking:5000")
     assert found["TENSORBOARD_LOGGING_DIR"] == "/run/tracking/tensorboard"
+
+
+def test_an_integration_gets_its_own_secret_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = {"WANDB_API_KEY", "HF_TOKEN"}
+    for name in secrets:
+        monkeypatch.setenv(name, "canary")
+    assert secrets & tracking_environment(FOLDER, ["tensorboard", "wandb"]).keys() == {"WANDB_API_KEY"}
 
 
 def test_curves_that_a_viewer_may_touch_are_no_artefacts(tmp_path: Path) -> None:

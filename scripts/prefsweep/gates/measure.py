@@ -6,7 +6,6 @@ from itertools import zip_longest
 from statistics import fmean
 
 from prefsweep.failures import StageError
-from prefsweep.records.base import FileHash
 from prefsweep.records.measure import Generation, PairScore
 from prefsweep.records.merge import Probe
 
@@ -34,22 +33,6 @@ def check_answers(generations: Sequence[Generation]) -> None:
             "A model that ends each answer at once has unlearnt to write: lower the learning rate. If it is the base, "
             "check its chat template.",
         )
-
-
-def check_files(merged: Sequence[FileHash], found: Sequence[FileHash]) -> None:
-    """Before a server is started: the files that it will load are those that the merge left.
-
-    Raises StageError("wrong_model") that names a file with both hashes.
-    """
-    left, right = ({file.name: file.sha256 for file in files} for files in (merged, found))
-    for name in sorted(left | right):
-        if left.get(name) != right.get(name):
-            raise StageError(
-                "wrong_model",
-                f"merged/{name} has sha256 {right.get(name, 'none: it is missing')}, the merge recorded "
-                f"{left.get(name, 'no such file')}",
-                "Something changed the merged model: delete the run's merge.json and run the same command again.",
-            )
 
 
 def check_rendering(prompt: str, renderings: Mapping[str, Sequence[int]]) -> None:

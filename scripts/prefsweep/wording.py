@@ -44,7 +44,7 @@ def amount(value: float, unit: str) -> str:
 
 def signed(value: float, unit: str) -> str:
     """A difference with its sign."""
-    return f"{'-' if value < 0 else '+'}{amount(value, unit)}".replace("-", "−")
+    return f"{'−' if value < 0 else '+'}{amount(value, unit)}"
 
 
 def probability(p: float | None) -> str:
@@ -62,7 +62,8 @@ def _suffix(unit: str) -> str:
 
 
 def _plain(value: float, share: bool = False) -> str:
+    """With the sign for minus that is as wide as a plus."""
     if share:
         return f"{100 * value:.1f}"
     digits = 2 if value == 0 else min(max(0, 2 - math.floor(math.log10(abs(value)))), 6)
-    return f"{value:,.{digits}f}"
+    return f"{value:,.{digits}f}".replace("-", "−")

@@ -22,7 +22,7 @@ Rows = list[dict[str, Any]]
 _NEUTRAL = "#868d98"
 
 WIDTH = 340
-MOST_POINTS_DRAWN = 40
+MOST_POINTS_DRAWN = 24
 
 _CONFIG: Spec = {
     "background": "transparent",
@@ -72,21 +72,29 @@ def metric_figure(comparison: Comparison, metric: Metric, colours: dict[str, str
     """One metric, every point: mean with its 95 % interval, the base's mean as a dashed line.
 
     With `dots` the mean is the method's symbol above its seeds as ticks, otherwise a bar from zero. At most
-    `MOST_POINTS_DRAWN` points: the base and the best ones.
+    `MOST_POINTS_DRAWN` points: the base, the best of each method, and the best others.
     """
-    measured = [point for point in ranked(comparison) if metric.name in point.metrics][:MOST_POINTS_DRAWN]
+    measured = [point for point in ranked(comparison) if metric.name in point.metrics]
+    shown = _drawn_points(measured)
     names = short_names(comparison.points)
-    rows = [_metric_row(point, metric.name, names) for point in measured]
+    rows = [_metric_row(point, metric.name, names) for point in shown]
     layers = (
-        _dots(rows, _seed_rows(measured, metric.name, names), metric, colours) if dots else _bars(rows, metric, colours)
+        _dots(rows, _seed_rows(shown, metric.name, names), metric, colours) if dots else _bars(rows, metric, colours)
     )
+    left_out = f"; {len(shown)} of {len(measured)} points" if len(shown) < len(measured) else ""
     return Figure(
         id=f"metric-{metric.name}",
         title=title_of(metric.name),
-        note=_note(metric),
+        note=_note(metric) + left_out,
         description=_spoken(metric, rows),
         spec=spec_of(layers, height=26 * max(len(rows), 1)),
     )
+
+
+def _drawn_points(points: Sequence[PointComparison]) -> list[PointComparison]:
+    """As many as there is room for, in the order given."""
+    first = sorted(points, key=lambda point: not (point.method == BASE or point.best_of_method))
+    return [point for point in points if point in first[:MOST_POINTS_DRAWN]]
 
 
 def _dots(rows: Rows, seeds: Rows, metric: Metric, colours: dict[str, str]) -> Any:
@@ -110,10 +118,10 @@ def _bars(rows: Rows, metric: Metric, colours: dict[str, str]) -> Any:
     chart = alt.Chart(alt.InlineData(rows))
     largest = max((row["high"] for row in rows), default=0.0)
     x, y = _value_axis(metric, alt.Scale(domain=[0, largest or 1])), _label_axis(rows)
-    bars = chart.mark_bar(height=12, opacity=0.8)
-    interval = chart.mark_rule(strokeWidth=1.25, color=_NEUTRAL).encode(x=alt.X("low:Q"), x2="high:Q", y=y)
+    bars, colour = chart.mark_bar(height=12, opacity=0.35), method_colour(colours)
+    interval = chart.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", y=y, color=colour)
     return alt.layer(
-        bars.encode(x=x, y=y, color=method_colour(colours), tooltip=_tooltip(metric.name, metric.unit)),
+        bars.encode(x=x, y=y, color=colour, tooltip=_tooltip(metric.name, metric.unit)),
         interval,
         _reference(chart, x),
     )

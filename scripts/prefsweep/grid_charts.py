@@ -12,7 +12,8 @@ from prefsweep.setting_grids import SettingGrid, levels
 from prefsweep.wording import value_text
 
 MOST_GRIDS_DRAWN = 12
-_OPACITY = [0.06, 0.6]
+_OPACITY = [0.06, 0.45]
+"""Of the worst and the best: in every method's colour, in light and dark, the numbers keep 4.5:1 contrast."""
 
 
 def grid_figures(comparison: Comparison, colours: dict[str, str]) -> list[Figure]:

@@ -1,7 +1,8 @@
-"""Where the names of points go in a scatter chart, so that none covers another: right or left, above or below."""
+"""Where names go in a chart, so that none covers another: around the points of a scatter, or beside lines' ends."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 _HEIGHT = 13
 _PER_CHARACTER = 6.2
@@ -32,6 +33,22 @@ def label_places(points: Sequence[tuple[float, float, str]], width: float) -> li
         taken.append(boxes[place])
         found.append(place)
     return found
+
+
+def apart(heights: Sequence[float]) -> list[float]:
+    """Heights of names one below the other, in pixels, moved no further than it takes for none to cover another."""
+    groups: list[list[int]] = []
+    for place in sorted(range(len(heights)), key=lambda place: heights[place]):
+        groups.append([place])
+        while len(groups) > 1 and _top(groups[-1], heights) < _top(groups[-2], heights) + _HEIGHT * len(groups[-2]):
+            groups[-2:] = [groups[-2] + groups[-1]]
+    moved = {place: _top(group, heights) + _HEIGHT * number for group in groups for number, place in enumerate(group)}
+    return [moved[place] for place in range(len(heights))]
+
+
+def _top(group: Sequence[int], heights: Sequence[float]) -> float:
+    """Of the first name of a group that stands close together, around the mean of its heights."""
+    return fmean(heights[place] for place in group) - _HEIGHT * (len(group) - 1) / 2
 
 
 def _box(x: float, baseline: float, name: str, align: str) -> tuple[float, float, float, float]:

@@ -6,6 +6,7 @@ import altair as alt
 
 from prefsweep.charts import Figure, Rows, method_colour, method_shape, spec_of, value_format
 from prefsweep.comparison import Comparison
+from prefsweep.label_places import apart
 from prefsweep.leaderboard import title_of
 from prefsweep.lessons import Effect
 from prefsweep.plan import BASE
@@ -15,6 +16,9 @@ MOST_VALUES_DRAWN = 12
 """Of one setting: more do not fit side by side."""
 
 _NEUTRAL = "#868d98"
+
+_TRIES_HEIGHT, _BESIDE = 250, 44
+"""Pixels; the names of lines are beside them."""
 
 
 def lesson_figures(comparison: Comparison, colours: dict[str, str]) -> list[Figure]:
@@ -39,6 +43,7 @@ def _tries_figure(comparison: Comparison, colours: dict[str, str]) -> Figure:
         }
         for best in comparison.lessons.best_of
     ]
+    _place_names([row for row in rows if row["last"]], rows)
     base = [point.metrics.get(comparison.primary_metric) for point in comparison.points if point.method == BASE]
     reference = [{"mean": one.mean.estimate} for one in base if one]
     spoken = "; ".join(f"{name} {estimate_text(best.expected, unit)}" for name, best in last.items())
@@ -47,19 +52,28 @@ def _tries_figure(comparison: Comparison, colours: dict[str, str]) -> Figure:
         title="Best of so many tries",
         note=f"{metric} on the test half; the dashed line is the base",
         description=f"Expected {metric} of the best of all points that were tried: {spoken}",
-        spec=spec_of(_tries(rows, reference, unit, colours), height=250),
+        spec=spec_of(_tries(rows, reference, unit, colours), height=_TRIES_HEIGHT),
     )
 
 
+def _place_names(last: Rows, rows: Rows) -> None:
+    """How far each line's name stands below its end, in pixels, so that none covers another."""
+    low, high = min(row["low"] for row in rows), max(row["high"] for row in rows)
+    ends = [_TRIES_HEIGHT * (high - row["mean"]) / ((high - low) or 1) for row in last]
+    for row, end, place in zip(last, ends, apart(ends), strict=True):
+        row["dy"] = round(place - end)
+
+
 def _tries(rows: Rows, reference: Rows, unit: str, colours: dict[str, str]) -> Any:
-    x = alt.X("tries:Q").title("tries").scale(padding=24, nice=False).axis(grid=False, tickMinStep=1, format="d")
+    x = alt.X("tries:Q").title("tries").scale(padding=_BESIDE, nice=False).axis(grid=False, tickMinStep=1, format="d")
     axis, scale = alt.Axis(title=None, **value_format(unit)), alt.Scale(zero=False)
     y = alt.Y("mean:Q").scale(scale).axis(axis)
     chart = alt.Chart(alt.InlineData(rows)).encode(x=x, color=method_colour(colours))
     tooltip = [alt.Tooltip("method:N"), alt.Tooltip("tries:Q"), alt.Tooltip("text:N", title="expected")]
-    labels = chart.transform_filter("datum.last").mark_text(align="right", dx=-2, dy=-9, fontSize=11)
+    named = chart.transform_filter("datum.last")
+    labels = named.mark_text(align="left", dx=8, dy={"expr": "datum.dy"}, fontSize=11)
     layers = [
-        chart.mark_area(opacity=0.1).encode(y=alt.Y("low:Q").scale(scale).axis(axis), y2="high:Q"),
+        chart.mark_area(opacity=0.07).encode(y=alt.Y("low:Q").scale(scale).axis(axis), y2="high:Q"),
         chart.mark_line(strokeWidth=2).encode(y=y),
         chart.mark_point(filled=True, size=50, opacity=1).encode(y=y, shape=method_shape(colours), tooltip=tooltip),
         labels.encode(y=y, text="method:N"),

@@ -39,6 +39,8 @@ from prefsweep.tradeoffs import front_sentences
 from prefsweep.training_section import training_section
 
 _QUALITY = ("preference_accuracy_normalised", "chosen_nats_per_character")
+MOST_ROWS_AT_ONCE = 30
+"""Of a table below the points: a longer one scrolls within itself, so that the next section is not screens away."""
 _BEHAVIOUR = ("emoji", "words", "repetition", "truncated", "same_language")
 
 
@@ -90,6 +92,7 @@ def _content(study: StudyResults, comparison: Comparison, rows: Mapping[str, Row
         "title": title,
         "support": support,
         "whole": not partial,
+        "tall": MOST_ROWS_AT_ONCE,
         "banner": summary.banner(study, partial=partial),
         "tiles": summary.tiles(comparison, rows),
         "caveats": summary.caveats(study, comparison),

@@ -32,8 +32,8 @@ def banner(study: StudyResults, *, partial: bool) -> str:
     if finished + stopped == len(study.runs) and not partial:
         return ""
     start = "Partial report: " if partial else ""
-    screened = f", {stopped} stopped in screening" if stopped else ""
-    return f"{start}{finished} of {count(len(study.runs), 'run')} finished{screened}, {failed} failed."
+    screened = f", {stopped:,} stopped in screening" if stopped else ""
+    return f"{start}{finished:,} of {count(len(study.runs), 'run')} finished{screened}, {failed:,} failed."
 
 
 def particulars(study: StudyResults) -> list[tuple[str, str]]:
@@ -47,7 +47,7 @@ def particulars(study: StudyResults) -> list[tuple[str, str]]:
         ("Model", plan.model.name),
         ("Data", data if rows is None else f"{data}, {count(rows, 'training row')}"),
         ("Methods", ", ".join(methods)),
-        ("Runs", f"{finished} of {len(study.runs)} finished" + (f", {stopped} stopped early" if stopped else "")),
+        ("Runs", f"{finished:,} of {len(study.runs):,} finished" + (f", {stopped:,} stopped early" if stopped else "")),
         ("Device", plan.device),
     ]
 

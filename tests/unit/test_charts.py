@@ -81,11 +81,21 @@ def test_a_bar_starts_at_zero_even_when_every_value_is_zero(comparison: Comparis
     assert {"domain": [0, 1]} in domains
 
 
-def test_many_points_are_limited(comparison: Comparison) -> None:
-    many = [comparison.points[1].model_copy(update={"point": f"dpo-{i:08x}", "label": f"dpo {i}"}) for i in range(300)]
-    wide = comparison.model_copy(update={"points": [comparison.points[0], *many]})
+def test_of_many_points_each_methods_best_is_drawn_and_the_best_others(comparison: Comparison) -> None:
+    worst = min(comparison.points[1:], key=lambda point: point.metrics["preference_accuracy"].mean.estimate)
+    other = next(point for point in comparison.points[1:] if point.method != worst.method)
+    many = [
+        other.model_copy(
+            update={"point": f"{other.method}-{i:08x}", "label": f"{other.method} {i}", "best_of_method": i == 299}
+        )
+        for i in range(300)
+    ]
+    wide = comparison.model_copy(update={"points": [comparison.points[0], *many, worst]})
     figure = metric_figure(wide, METRICS["emoji"], COLOURS, dots=True)
-    assert figure.description.count("dpo") == MOST_POINTS_DRAWN - 1
+    assert f"24 of {len(wide.points)} points" in figure.note
+    assert figure.description.count(f"{other.method} ") == MOST_POINTS_DRAWN - 2
+    assert worst.method in figure.description
+    assert f"{other.method} 299 " in figure.description
 
 
 def test_specifications_repeat_exactly(comparison: Comparison) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from compare import compared
 from prefsweep.comparison import Comparison
-from prefsweep.label_places import label_places
+from prefsweep.label_places import apart, label_places
 from prefsweep.palette import method_colours
 from prefsweep.pareto import Front, dominators, pareto_front
 from prefsweep.plan import BASE
@@ -140,6 +140,23 @@ def test_names_stay_apart_and_inside() -> None:
     assert [place.align for place in places[2:]] == ["right", "right"]
     assert len({(place.align, place.dy) for place in places[:2]}) == 2
     assert places[2].dy != places[3].dy
+
+
+@pytest.mark.parametrize(
+    ("heights", "moved"),
+    [
+        ([], []),
+        ([10, 90], [10, 90]),
+        ([50, 50], [43.5, 56.5]),
+        ([52, 50, 51, 200], [64, 38, 51, 200]),
+        ([50, 50, 70], [43.5, 56.5, 70]),
+        ([50, 50, 66], [42.33, 55.33, 68.33]),
+    ],
+)
+def test_names_one_below_the_other_are_moved_no_further_than_they_must(
+    heights: list[float], moved: list[float]
+) -> None:
+    assert apart(heights) == pytest.approx(moved, abs=0.01)
 
 
 def test_nothing_to_compare_is_nothing_said(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from itertools import count
 from typing import Any
 
 import httpx2
@@ -45,6 +46,7 @@ async def generate(
     ("wrong_model") when an answer comes from another model or is one to other tokens, ("score") when nearly all
     answers are empty.
     """
+    done = count(1)
     gate = asyncio.Semaphore(max(settings.concurrency))
     limits = httpx2.Limits(max_connections=max(settings.concurrency))
     async with httpx2.AsyncClient(
@@ -56,11 +58,18 @@ async def generate(
                 answer, seconds = await _complete(client, server.name, prompt, settings, seed)
             renderings = {"the tokenizer": token_ids[prompt.id], "the server": answer["prompt_token_ids"]}
             check_rendering(prompt.id, renderings)
+            _tell(next(done), len(prompts))
             return _as_generation(prompt, answer, seconds)
 
         generations = await asyncio.gather(*(answered(prompt) for prompt in prompts))
     check_answers(generations)
     return generations
+
+
+def _tell(done: int, prompts: int) -> None:
+    """To the log, after every twentieth part of the answers."""
+    if done % max(1, prompts // 20) == 0:
+        print(f"{done:,} of {prompts:,} prompts answered", file=sys.stderr, flush=True)
 
 
 async def _complete(

@@ -24,15 +24,14 @@ class LoggedStep:
 def last_logged(training: Path) -> LoggedStep | None:
     """The last step that ms-swift logged below a run's `training/`; None before the first, and when it has gone.
 
-    A line may be half written, and the last one of a training that ended is about the whole of it: neither counts.
+    The last line may be half written, or about files.
     """
     for log in training.glob("checkpoints/logging.jsonl"):
         for line in reversed(_tail(log).splitlines()):
             with suppress(ValueError, KeyError, AttributeError):
                 logged = json.loads(line)
                 step, _, steps = logged["global_step/max_steps"].partition("/")
-                if "loss" in logged:
-                    return LoggedStep(int(step), int(steps), float(logged["train_speed(s/it)"]))
+                return LoggedStep(int(step), int(steps), float(logged["train_speed(s/it)"]))
     return None
 
 

@@ -14,8 +14,8 @@ from prefsweep.records.progress import FailedJob, RunningJob, StageProgress, Stu
 from prefsweep.wording import count
 
 _BAR = 24
-_MOST_FAILED = 8
-"""Failed jobs that are listed; of more, the first. `--json` has all."""
+_MOST = 10
+"""Running and failed jobs that are listed; of more, the first. `--json` has all."""
 _GUESSED = "first guess"
 
 
@@ -102,10 +102,12 @@ def _running_table(running: Sequence[RunningJob]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title="running", title_justify="left")
     for heading in ("stage", "run", "for", "where it is", "left", "on"):
         table.add_column(heading, overflow="fold")
-    for job in running:
+    for job in running[:_MOST]:
         where = f"{job.host}, Slurm job {job.slurm_job}" if job.slurm_job else job.host
         elapsed, left = duration(job.elapsed_seconds), _left(job.remaining_seconds)
         table.add_row(job.stage, _named(job), elapsed, Text(_position(job)), left, Text(where))
+    if len(running) > _MOST:
+        table.add_row("", f"and {len(running) - _MOST} more")
     return table
 
 
@@ -130,13 +132,13 @@ def _position(job: RunningJob) -> str:
 
 def _failures(failed: Sequence[FailedJob]) -> list[RenderableType]:
     parts: list[RenderableType] = []
-    for job in failed[:_MOST_FAILED]:
+    for job in failed[:_MOST]:
         head = Text.assemble(
             (f"failed: {job.stage} of ", "red"), _named(job), f": {job.failure}: {readable(job.message)}"
         )
         parts.append(Group(head, Text(f"  {job.remedy}\n  {job.log}")))
-    if len(failed) > _MOST_FAILED:
-        parts.append(Text(f"and {len(failed) - _MOST_FAILED} more failed"))
+    if len(failed) > _MOST:
+        parts.append(Text(f"and {len(failed) - _MOST} more failed"))
     return parts
 
 

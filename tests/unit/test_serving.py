@@ -122,11 +122,14 @@ def wait_beside_server() -> None:
         time.sleep(3600)
 
 
-def test_every_prompt_is_answered_in_order(tmp_path: Path) -> None:
+def test_every_prompt_is_answered_in_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with fake(tmp_path) as server:
         answers = asyncio.run(generate(server, prompts(5), TOKEN_IDS, SETTINGS, 0))
     assert [answer.prompt for answer in answers] == ["p0", "p1", "p2", "p3", "p4"]
     assert answers[3].answer == "HELLO 3"
+    assert [line for line in capsys.readouterr().err.splitlines() if "answered" in line] == [
+        f"{done} of 5 prompts answered" for done in range(1, 6)
+    ]
 
 
 def test_another_rendering_than_the_tokenizers_is_found_out(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -159,7 +159,7 @@ def test_a_training_that_another_process_holds_runs_until_it_is_killed(study: Pa
 
 def test_a_training_says_its_step_and_what_is_left_of_it(study: Path) -> None:
     run, folder = run_of(study, "simpo")
-    summary = json.dumps({"train_runtime": 3.0, "global_step/max_steps": "36/36"}) + "\n"
+    summary = json.dumps({"last_model_checkpoint": "checkpoint-12"}) + "\n"
     log_steps(folder, logged(11), logged(12), summary, '{"loss": 0.4, "global_st')
     with running(run, "train", folder):
         job = progress_of(study).running[0]
@@ -318,6 +318,23 @@ def test_jobs_about_no_single_run_are_told_when_they_run_or_fail(study: Path) ->
     assert [(job.run, job.stage) for job in found.running] == [("example", "describe")]
     assert "failed: prepare of example: data: pairs.jsonl:7: no answer" in text
     assert found.remaining_seconds == progress_of(study).remaining_seconds
+
+
+def test_of_many_jobs_the_first_are_listed(tmp_path: Path) -> None:
+    folder = build_study(
+        tmp_path, Shape(methods=("dpo", "kto"), seeds=tuple(range(12)), failed=("dpo",), unfinished=("kto",))
+    )
+    held = [run.id for run in Plan.read(folder / "plan.json").runs if run.id.startswith("kto-")]
+    with ExitStack() as stack:
+        for run in held:
+            stack.enter_context(running(run, "train", run_directory(folder, run)))
+        found = progress_of(folder)
+        text = text_of(found)
+    assert (len(found.running), len(found.failed)) == (12, 12)
+    assert "kto beta=0.1 lr=0.0002, seed 9" in text
+    assert "seed 10" not in text
+    assert "and 2 more\n" in "".join(line.rstrip() + "\n" for line in text.splitlines())
+    assert "and 2 more failed" in text
 
 
 def test_durations_are_told_as_people_do() -> None:

@@ -4,7 +4,7 @@
 #   snakemake --cores all --configfile config/NAME.yaml      a study of your own
 #   snakemake TARGET --cores all --configfile …              plan: what would run · prefetch: all that needs a
 #                                                            network · partial: a report now · verify: check it ·
-#                                                            tidy: drop merged weights
+#                                                            tidy: drop merged weights · track: log it to MLflow
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -24,6 +24,7 @@ include: "rules/drift.smk"  # how far each answer is from the base
 include: "rules/judge.smk"  # whose answers are better, where somebody is asked
 include: "rules/reward.smk"  # what a reward model gives each answer, where there is one
 include: "rules/report.smk"  # statistics, tables, the page
+include: "rules/track.smk"  # into an experiment tracker, if somebody asks
 
 
 rule all:

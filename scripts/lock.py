@@ -19,7 +19,7 @@ from prefsweep.package_sources import (
     wheel_environment,
 )
 
-ORDER = ("workflow", "develop", "audit", "train", "serve", "evaluate")
+ORDER = ("workflow", "develop", "audit", "train", "serve", "evaluate", "track")
 """`develop` takes its versions from the lock of `workflow`."""
 TARGET = ("--python-version=3.11", "--python-platform=x86_64-manylinux_2_28")
 HEADER = "--custom-compile-command=python scripts/lock.py"

@@ -44,6 +44,11 @@ class Places:
         return self.results / ".rewarded"
 
     @property
+    def tracked(self) -> Path:
+        """The MLflow store of all studies, unless the caller names a server."""
+        return self.results / ".mlflow"
+
+    @property
     def tasks(self) -> Path:
         return self.root / "config" / "tasks"
 

@@ -30,8 +30,8 @@ from prefsweep.package_sources import (
 DEVICES = ("cpu", "cuda")
 NAMES = ("workflow", "train", "serve", "evaluate")
 """What a study needs."""
-OTHERS = ("develop", "audit")
-"""What the tests and `make audit` need."""
+OTHERS = ("develop", "audit", "track")
+"""What the tests, `make audit` and logging to MLflow need."""
 LOCKS = Path(__file__).resolve().parents[2] / "envs"
 
 

@@ -48,11 +48,16 @@ _MEASURE = {
 
 def runs_table(study: StudyResults, comparison: Comparison) -> pd.DataFrame:
     """One row per planned run, in the plan's order, whatever became of it."""
+    return frame(run_rows(study, comparison))
+
+
+def run_rows(study: StudyResults, comparison: Comparison) -> list[Row]:
+    """The rows of `runs.csv` as plain values."""
     metrics = [metric.name for metric in comparison.metrics]
     settings = setting_names(study.plan.points)
     tasks = _task_columns(study.runs)
     controls = speed_controls(study)
-    rows = [
+    return [
         _identity(run)
         | {name: plain(run.point.settings.get(name)) for name in settings}
         | _training(run)
@@ -66,7 +71,6 @@ def runs_table(study: StudyResults, comparison: Comparison) -> pd.DataFrame:
         | _task_values(run, tasks)
         for run in study.runs
     ]
-    return frame(rows)
 
 
 def setting_names(points: Iterable[Point]) -> list[str]:

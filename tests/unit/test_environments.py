@@ -20,7 +20,7 @@ import pytest
 from uv import find_uv_bin
 
 from prefsweep import environments
-from prefsweep.environments import DEVICES, LOCKS, NAMES, lock_of, python_of, stamp_of
+from prefsweep.environments import DEVICES, LOCKS, NAMES, OTHERS, lock_of, python_of, stamp_of
 
 SCRIPTS = LOCKS.parent / "scripts"
 TORCH = "torch", "2.13.0+cpu"
@@ -315,7 +315,7 @@ def pins(name: str, device: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("name", [*NAMES, "develop"])
+@pytest.mark.parametrize("name", [*NAMES, *OTHERS])
 def test_locks_are_complete_and_name_no_place(name: str, device: str) -> None:
     lock = lock_of(name, device).read_text()
     requirements = re.split(r"\n(?=\w)", lock)[1:]

@@ -10,7 +10,7 @@ MEANT = (
     "Specify a conda environment or container",  # environments come from hash locks, and their locks are inputs
     "Shell command directly uses variable",  # interpreters and places: what they hold is input, where they are is not
 )
-TALKS_TO_THE_TERMINAL = {"plan", "prefetch", "partial", "verify", "tidy"}
+TALKS_TO_THE_TERMINAL = {"plan", "prefetch", "partial", "verify", "tidy", "track"}
 
 
 def test_only_known_lints_are_left() -> None:

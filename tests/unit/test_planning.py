@@ -374,7 +374,7 @@ def test_a_judge_that_the_study_serves_is_planned_by_its_content(places: Places)
     assert (first.served.name, first.served.precision, first.served.fetched) == ("a-judge", "float32", False)
     (told,) = judge_costs(first)
     assert re.fullmatch(
-        rf"judge a-judge \(path: {folder}\), served by the study in float32: up to 40 requests, "
+        rf"judge a-judge \(path: {folder}\), served by the study in float32: up to 20 requests, "
         r"at most about 0.0\d+ hours \(first guess\)",
         told,
     )

@@ -58,6 +58,15 @@ class Turn:
             atexit.register(_say_ended, descriptor, caller)
 
 
+def at_work(study: Path) -> Caller | None:
+    """The call that works on a study, as far as can be seen from here; whoever asks disturbs nobody."""
+    file = study / "logs" / "caller.json"
+    last = _last(file)
+    if last is None or last.ended:
+        return None
+    return last if _is_held(file) or not _is_gone(last, file, locks=True) else None
+
+
 def _say_ended(descriptor: int, caller: Caller) -> None:
     write_held(descriptor, caller.model_copy(update={"ended": now()}))
 

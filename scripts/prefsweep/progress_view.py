@@ -46,12 +46,13 @@ def _headline(progress: StudyProgress) -> Text:
     told = [f"{done:,} of {count(expected, 'job')} done"]
     told += [f"{len(progress.running)} running"] if progress.running else []
     told += [f"{len(progress.failed)} failed"] if progress.failed else []
+    told += [] if progress.prepared else ["the data are not prepared yet"]
     if progress.finished:
         told.append("the report is made")
-    elif progress.elapsed_seconds is None:
-        told.append("the data are not prepared yet")
-    else:
-        told.append(f"{duration(progress.elapsed_seconds)} since the data were prepared")
+    elif progress.call_seconds is not None:
+        told.append(f"{duration(progress.call_seconds)} since the call began")
+    elif not progress.running:
+        told.append("no call is at work: the same command continues")
     return Text.assemble((progress.study, "bold"), ": ", " · ".join(told))
 
 
@@ -157,10 +158,8 @@ def _time_left(progress: StudyProgress, now: datetime) -> list[str]:
         lines.append(f"time left: about {_roughly(wall)}, {beside}{done}")
     if progress.first_guess:
         lines.append("~ a first guess, from the model's size: no such job has finished yet (docs/plan.md)")
-    if not progress.running:
-        lines.append(
-            "no job runs at this moment: between two jobs, in a cluster's queue, or stopped (docs/progress.md)"
-        )
+    if progress.caller and not progress.running:
+        lines.append("no job runs at this moment: they wait in a cluster's queue, or the next one is about to start")
     return lines
 
 

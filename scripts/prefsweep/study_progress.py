@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from prefsweep.attestation import FILE
+from prefsweep.caller import at_work
 from prefsweep.failures import Failure
 from prefsweep.job_log import last_line, last_logged
 from prefsweep.job_times import JobTimes
@@ -34,12 +35,13 @@ def read_progress(study_directory: Path, now: datetime) -> StudyProgress:
     of_all = _of_the_study(study_directory, plan)
     running = [_running_job(plan, times, job, now) for job in jobs if job.state == "running"]
     left, basis = _left(plan, times, jobs, running, made)
-    began = _written(study_directory / "data" / "data.json")
+    caller = at_work(study_directory)
     return StudyProgress(
         study=plan.study,
-        prepared=began is not None,
+        prepared=(study_directory / "data" / "data.json").exists(),
         finished=(study_directory / FILE).exists() and all(job.state in ("done", "stopped") for job in jobs),
-        elapsed_seconds=(now - began).total_seconds() if began else None,
+        caller=caller,
+        call_seconds=_since(caller.started, now) if caller else None,
         stages=_stages(times, jobs),
         running=[_running(found, "", log, now) for log, found in of_all if isinstance(found, Running)] + running,
         failed=[_failed(found, "", log) for log, found in of_all if isinstance(found, Failure)]
@@ -63,11 +65,10 @@ def _of_the_study(study_directory: Path, plan: Plan) -> list[tuple[Path, Running
     return [(log, found) for log, found in signs if found]
 
 
-def _written(file: Path) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(file.stat().st_mtime, UTC)
-    except OSError:
-        return None
+def _since(started: str, now: datetime) -> float:
+    """Seconds since a process began, as it says itself."""
+    began = datetime.strptime(started, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    return max(0.0, (now - began).total_seconds())
 
 
 def _stages(times: JobTimes, jobs: Sequence[Job]) -> list[StageProgress]:
@@ -111,14 +112,13 @@ def _running_job(plan: Plan, times: JobTimes, job: Job, now: datetime) -> Runnin
 
 
 def _running(found: Running, label: str, log: Path, now: datetime) -> RunningJob:
-    began = datetime.strptime(found.started, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
     return RunningJob(
         run=found.run,
         label=label,
         stage=found.stage,
         host=found.host,
         slurm_job=found.slurm_job,
-        elapsed_seconds=max(0.0, (now - began).total_seconds()),
+        elapsed_seconds=_since(found.started, now),
         last_line=last_line(log),
     )
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from prefsweep import caller
+from prefsweep.caller import Turn
 from prefsweep.failures import StageError, recorded
 from prefsweep.lifetime import running
 from prefsweep.plan import BASE, Estimate, Plan, Run, Stage, StageEstimate, run_directory
@@ -237,7 +239,7 @@ def test_failed_jobs_are_told_with_class_remedy_and_log(study: Path) -> None:
     assert "failed: train of orpo lambda=0.1 lr=0.0002, seed 0: nan: the loss was not finite at step 7" in text
     assert "Lower the learning rate" in text
     assert f"{run_of(study, 'orpo')[1]}/logs/train.log" in text.replace("\n", "")
-    assert "no job runs at this moment" in text
+    assert "no call is at work: the same command continues" in text
 
 
 def test_a_finished_study_is_said_to_be(tmp_path: Path) -> None:
@@ -318,6 +320,23 @@ def test_jobs_about_no_single_run_are_told_when_they_run_or_fail(study: Path) ->
     assert [(job.run, job.stage) for job in found.running] == [("example", "describe")]
     assert "failed: prepare of example: data: pairs.jsonl:7: no answer" in text
     assert found.remaining_seconds == progress_of(study).remaining_seconds
+
+
+def test_the_call_at_work_is_told_as_long_as_it_lives(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Turn([study]).take()
+    found = progress_of(study)
+    assert found.caller
+    assert found.caller.pid == os.getpid()
+    assert "no job runs at this moment: they wait in a cluster's queue" in text_of(found)
+    killed = found.caller.model_copy(update={"started": "2026-11-30 00:20:30"})
+    killed.write(study / "logs" / "caller.json")  # another file, which nobody holds
+    assert progress_of(study).caller is None
+    monkeypatch.setattr(caller, "_is_local", lambda _: False)
+    elsewhere = killed.model_copy(update={"host": "elsewhere", "boot": "another"})
+    elsewhere.write(study / "logs" / "caller.json")
+    assert "39 min 30 s since the call began" in text_of(progress_of(study))
+    elsewhere.model_copy(update={"ended": "2026-11-30 00:50:00"}).write(study / "logs" / "caller.json")
+    assert "no call is at work" in text_of(progress_of(study))
 
 
 def test_of_many_jobs_the_first_are_listed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from prefsweep.caller import Caller
 from prefsweep.failures import FailureClass
 from prefsweep.records.base import Record
 
@@ -74,8 +75,10 @@ class StudyProgress(Record):
     """The data are checked and split."""
     finished: bool
     """Every job that can be done is, and the report is made of them."""
-    elapsed_seconds: float | None
-    """Since the data were prepared, pauses between calls included."""
+    caller: Caller | None
+    """The call that is at work on it, as far as can be seen from here."""
+    call_seconds: float | None
+    """Since that call began."""
     stages: list[StageProgress]
     running: list[RunningJob]
     failed: list[FailedJob]

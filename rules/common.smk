@@ -19,6 +19,7 @@ from prefsweep.caller import Turn
 from prefsweep.code import imported_modules
 from prefsweep.credentials import redacted
 from prefsweep.data_files import local_files, users_files
+from prefsweep.disk_space import check_space, written_bytes
 from prefsweep.environments import SetupError, ensure, lock_of, python_of
 from prefsweep.failures import RUNG, STOPPED_BY_ITSELF, StageError
 from prefsweep.host import check_cuda, check_shared_memory, check_writable
@@ -164,6 +165,25 @@ def preflight(rule_names):
             check_benchmarks(study.dataset, PLACES.downloads, TASKS[name], ROOT)
 
 
+def check_room(jobs):
+    """Room for what the jobs of all studies together will write."""
+    of_runs = [job for job in jobs if job.wildcards.get("seed")]
+    needed = 0
+    for name, study in STUDIES.items():
+        ours = [job for job in of_runs if job.wildcards.study == name]
+        needed += written_bytes(study.plan, map(stage_and_run, ours))
+    check_space(PLACES.results, needed)
+
+
+def stage_and_run(job):
+    """A job's rule and its run's id."""
+    asked = job.wildcards
+    return (
+        job.rule.name,
+        f"{asked.get('trained', asked.get('point'))}/seed-{asked.seed}",
+    )
+
+
 def take_turn():
     """From here on no other call changes the studies, nor does a job that one which was killed has left."""
     for directory in DIRECTORIES:
@@ -222,6 +242,8 @@ onstart:
             sent = [job for job in jobs if not job.is_local]
             named = {job.resources.get("slurm_partition") for job in sent}
             check_partitions(named - {None, ""})
+        if any(job.output for job in jobs):
+            check_room(jobs)
         if any(job.output or job.rule.name == "tidy" for job in jobs):
             take_turn()
         preflight({job.rule.name for job in jobs})

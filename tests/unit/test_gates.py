@@ -231,18 +231,19 @@ def test_a_double_start_and_a_missing_system_prompt_are_seen(served: list[int], 
 
 @pytest.mark.parametrize(("empty", "passes"), [(0, True), (9, True), (10, False)])
 def test_answers_without_a_word_are_none(empty: int, passes: bool) -> None:
-    def answer(text: str) -> Generation:
+    def answer(text: str, finish_reason: str = "stop") -> Generation:
         return Generation(
             prompt="p",
             part="heldout",
             answer=text,
-            finish_reason="stop",
+            finish_reason=finish_reason,
             prompt_tokens=3,
             output_tokens=1,
             seconds=1.0,
         )
 
     answers = [answer(" \n")] * empty + [answer("Yes.")] * (10 - empty)
+    check_answers([answer(" \n", "length")] * 10)
     if passes:
         check_answers(answers)
         return

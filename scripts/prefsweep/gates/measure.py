@@ -20,12 +20,15 @@ the base in the model's place moved them by 0.07 and 1.1, another method's model
 
 
 EMPTY_SHARE = 0.9
-"""Of answers without a word: beyond it there is nothing to read, to judge or to measure."""
+"""Of answers that end without a word: beyond it there is nothing to read, to judge or to measure."""
 
 
 def check_answers(generations: Sequence[Generation]) -> None:
-    """Before answers count: there are some. Raises StageError("score") with how many are empty."""
-    empty = sum(not generation.answer.strip() for generation in generations)
+    """Before answers count: there are some. Raises StageError("score") with how many are empty.
+
+    Tokens without a word up to the limit are what the model says; the metric `empty` counts them.
+    """
+    empty = sum(one.finish_reason == "stop" and not one.answer.strip() for one in generations)
     if empty > EMPTY_SHARE * len(generations):
         raise StageError(
             "score",

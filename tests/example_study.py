@@ -78,7 +78,9 @@ class Shape:
     methods: tuple[str, ...] = METHODS
     seeds: tuple[int, ...] = (0,)
     variants: int = 1
-    """Points per method."""
+    """Learning rates of each method."""
+    knobs: int = 1
+    """Values of each method's first own setting; every one is tried at every learning rate."""
     heldout: int = 64
     showcase: int = 4
     steps: int = 36
@@ -115,7 +117,8 @@ def build_study(directory: Path, shape: Shape | None = None) -> Path:
 
 def _plan(shape: Shape) -> Plan:
     points = [_point(BASE, 0, shape)]
-    points += [_point(method, variant, shape) for method in shape.methods for variant in range(shape.variants)]
+    tried = range(shape.variants * shape.knobs)
+    points += [_point(method, variant, shape) for method in shape.methods for variant in tried]
     estimate = Estimate(steps=shape.steps, sequences=288, seconds=60.0, disk_bytes=1 << 28)
     runs = [
         Run(id=f"{point.id}/seed-{seed}", point=point.id, seed=seed, estimate=estimate)
@@ -161,8 +164,10 @@ def _point(method: str, variant: int, shape: Shape) -> Point:
             settings={},
             objective=shape.text("none: not trained"),
         )
-    settings = _SETTINGS[method] | _SHARED | {"learning_rate": 2e-4 * (1 + variant)}
-    knob, value = next(iter(settings.items()))
+    times, rate = divmod(variant, shape.variants)
+    knob, least = next(iter(_SETTINGS[method].items()))
+    value = least * (1 + times)
+    settings = _SETTINGS[method] | _SHARED | {knob: value, "learning_rate": 2e-4 * (1 + rate)}
     return Point(
         id=f"{method}-{variant:08x}",
         method=method,

@@ -65,7 +65,8 @@ def _place_names(last: Rows, rows: Rows) -> None:
 
 
 def _tries(rows: Rows, reference: Rows, unit: str, colours: dict[str, str]) -> Any:
-    x = alt.X("tries:Q").title("tries").scale(padding=_BESIDE, nice=False).axis(grid=False, tickMinStep=1, format="d")
+    counts = alt.Axis(grid=False, values=sorted({row["tries"] for row in rows}), format="d", labelOverlap=True)
+    x = alt.X("tries:Q").title("tries").scale(padding=_BESIDE, nice=False).axis(counts)
     axis, scale = alt.Axis(title=None, **value_format(unit)), alt.Scale(zero=False)
     y = alt.Y("mean:Q").scale(scale).axis(axis)
     chart = alt.Chart(alt.InlineData(rows)).encode(x=x, color=method_colour(colours))

@@ -25,13 +25,16 @@ SHAPES = {
     "ordinary": Shape(seeds=(0, 1, 2), variants=2),
     "one-seed": Shape(),
     "failed": Shape(seeds=(0, 1), failed=("kto", "cpo")),
+    "two-swept": Shape(methods=("dpo", "simpo"), seeds=(0, 1), variants=2, knobs=3, heldout=12, showcase=1, steps=8),
     "nothing-finished": Shape(failed=("kto",), unfinished=(BASE, *METHODS)),
     "hostile": Shape(**_SMALL, text=lambda text: f"{text} {ALL_HOSTILE}"),
     "hostile-in-turn": Shape(**_SMALL, text=lambda text: f"{text} {next(_IN_TURN)}"),
     "huge-text": Shape(**_SMALL, text=lambda text: text + " " + "x" * 1_000_000),
+    "thousand-runs": Shape(seeds=tuple(range(5)), variants=8, knobs=5, heldout=8, showcase=2, steps=8),
 }
 """What the pages are about, by name."""
-PAGES = tuple(SHAPES)
+PAGES = tuple(name for name in SHAPES if name != "thousand-runs")
+"""Those that are small enough to be looked at whole."""
 
 
 @pytest.fixture(scope="session")
@@ -65,20 +68,22 @@ def write_report(study: Path, report: str = "report", **environment: str) -> Pat
 
 @pytest.fixture
 def opened(browser: Browser, written: Callable[[str], Path]) -> Iterator[Callable[..., Report]]:
-    """Opens the page of a study in `SHAPES`, on a wide and light screen unless told otherwise.
+    """Opens the page of a study in `SHAPES`, or a file, on a wide and light screen unless told otherwise.
 
     However a test ends, no page may have complained or asked for anything.
     """
     reports, contexts = [], []
 
-    def open_report(name: str, *, width: int = 1440, height: int = 900, scheme: str = "light") -> Report:
+    def open_report(
+        page: str | Path, *, width: int = 1440, height: int = 900, scheme: str = "light", until: str = "load"
+    ) -> Report:
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce"
         )
         context.set_default_timeout(60_000)
         contexts.append(context)
         reports.append(Report(context.new_page()))
-        reports[-1].open(written(name))
+        reports[-1].open(page if isinstance(page, Path) else written(page), until=until)
         return reports[-1]
 
     yield open_report

@@ -15,6 +15,12 @@ _ACTIVE = """() => [...document.querySelectorAll("*")].filter(node =>
   || [...node.attributes].some(one => /^on|^(src|srcset|srcdoc)$/i.test(one.name)
     || (/href$/i.test(one.name) && /^\\s*(javascript|data:(?!,$))/i.test(one.value)))
 ).map(node => node.outerHTML.slice(0, 200))"""
+_SHOWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now()))))"
+_CLICKED_AND_SHOWN = """button => new Promise(done => {
+  const start = performance.now();
+  button.click();
+  requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - start)));
+})"""
 _TOO_WIDE = """() => {
   const root = document.documentElement, scrolls = ".scroll *, .text *, pre *, nav *";
   if (root.scrollWidth <= root.clientWidth) return [];
@@ -28,6 +34,7 @@ _CUT_OFF = """() => [...document.querySelectorAll("main *")].filter(node => {
   return !node.closest("svg") && (clips(style.overflowX) && node.scrollWidth > node.clientWidth + 1
     || clips(style.overflowY) && node.scrollHeight > node.clientHeight + 1);
 }).map(node => `${node.tagName}.${node.className} ${node.textContent.slice(0, 60)}`)"""
+_LOOKS = Path(__file__).with_name("looks.js").read_text(encoding="utf-8")
 
 
 @dataclass
@@ -56,7 +63,7 @@ class Report:
         self.page.on("console", note)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.route("**/*", answer)
-        self.page.add_init_script(_WATCH_ALERTS)
+        self.page.add_init_script(_WATCH_ALERTS + _LOOKS)
         self.page.goto(document, wait_until=until)
 
     @property
@@ -74,13 +81,25 @@ class Report:
         links = self.page.eval_on_selector_all("nav.sections a", "nodes => nodes.map(node => node.hash.slice(1))")
         return list(links)
 
-    def charts(self) -> Iterator[Locator]:
+    def charts(self, within: str = "main") -> Iterator[Locator]:
         """Every chart, in view and drawn live, in the order of the page."""
-        for chart in self.page.locator(".chart").all():
+        for chart in self.page.locator(f"{within} .chart").all():
             if chart.is_visible():
-                chart.scroll_into_view_if_needed()
-                chart.locator(".live svg").wait_for()
-                yield chart
+                yield _alive(chart)
+
+    def chart(self, figure: str) -> Locator:
+        """One figure's chart, in view and drawn live."""
+        return _alive(self.page.locator(f"[data-spec='spec-{figure}']"))
+
+    def crowded(self, within: str) -> list[str]:
+        """Words of charts that stand on one another or beyond their panel."""
+        found: list[str] = self.page.evaluate("within => looks.crowded(within)", within)
+        return found
+
+    def faint(self, within: str) -> list[str]:
+        """What hardly stands out from the page in charts: words below 4.5:1, lines and symbols below 3:1."""
+        found: list[str] = self.page.evaluate("within => looks.faint(within)", within)
+        return found
 
     def open_details(self) -> None:
         """Unfold everything."""
@@ -107,6 +126,32 @@ class Report:
         found: list[str] = self.page.evaluate(_CUT_OFF)
         return found
 
+    def printed(self, path: Path) -> Path:
+        """The page as a PDF on A4, as the browser prints it."""
+        self.page.pdf(path=path, format="A4", prefer_css_page_size=True)
+        return path
+
+    def show_every_point(self) -> None:
+        """Large studies begin with the best of each method."""
+        for button in self.page.locator("button[name=all]").all():
+            button.click()
+
+    def seconds_until_sorted(self, heading: str) -> float:
+        """Sort the points by a column, and how long that took from the start of the navigation until it was seen.
+
+        Of a page opened `until` the "commit" of its navigation the click is as early as one has an effect.
+        """
+        self.column_button(heading).click()
+        milliseconds: float = self.page.evaluate(_SHOWN)
+        assert self.order(heading), f"a click on “{heading}” had no effect"
+        return milliseconds / 1000
+
+    def seconds_to_sort(self, heading: str) -> float:
+        """Sort the points by a column, and how long that took from the click until it was seen."""
+        milliseconds: float = self.column_button(heading).evaluate(_CLICKED_AND_SHOWN)
+        assert self.order(heading), f"a click on “{heading}” had no effect"
+        return milliseconds / 1000
+
     def column_button(self, heading: str) -> Locator:
         """What sorts the points by a column."""
         return self.page.locator("table.board thead").get_by_role("button", name=heading, exact=True)
@@ -126,6 +171,12 @@ class Report:
             "(nodes, column) => nodes.map(node => node.parentElement.cells[column].dataset.value)", heads.index(heading)
         )
         return values
+
+
+def _alive(chart: Locator) -> Locator:
+    chart.scroll_into_view_if_needed()
+    chart.locator(".live svg").wait_for()
+    return chart
 
 
 def _elements(violation: dict[str, Any]) -> Iterator[str]:

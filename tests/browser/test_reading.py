@@ -1,14 +1,19 @@
 """Who reads it, and on what: axe's rules in light and dark, a phone, a wide screen, a keyboard, paper."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.browser.conftest import PAGES
+from tests.browser.paper import sheets
 from tests.browser.report import Report
+from tests.debian import NotInstallable
 
 PHONE, SCREEN, PAPER = 390, 1440, 718
 """CSS pixels; paper is A4 less margins of 10 mm."""
+MARGIN = 10 / 25.4 * 72
+"""Points; what stands in it is cut off."""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -72,3 +77,20 @@ def test_paper_says_what_is_folded(opened: Callable[..., Report]) -> None:
     for details in report.page.locator("main details").all():
         folded = details.get_attribute("open") is None
         assert ("folded" in details.evaluate(said)) == folded
+
+
+@pytest.mark.parametrize("name", ["ordinary", "failed", "nothing-finished"])
+def test_a_pdf_has_every_word_of_the_table_whole_and_on_the_paper(
+    opened: Callable[..., Report], tmp_path: Path, name: str
+) -> None:
+    report = opened(name)
+    try:
+        pages = sheets(report.printed(tmp_path / "page.pdf"))
+    except NotInstallable as reason:
+        pytest.skip(f"no PDF can be read here: {reason}")
+    assert len(pages) > 2
+    assert [page.beyond(MARGIN - 0.5) for page in pages] == [[]] * len(pages)
+    printed = {word.text for page in pages for word in page.words}
+    table = report.page.locator("table.board").inner_text().split()
+    assert len(table) > 20
+    assert set(table) - printed == set()

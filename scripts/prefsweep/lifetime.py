@@ -19,6 +19,7 @@ from prefsweep.records.base import Record
 from prefsweep.slurm_job import job_id
 
 _POLL_SECONDS = 0.5
+_TIME = "%Y-%m-%d %H:%M:%S"
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _KERNEL_COUNTERS = Path("/proc/vmstat")
 
@@ -37,6 +38,11 @@ class Process(Record):
     def this(cls, **further: Any) -> Self:
         """The process that asks."""
         return cls(host=platform.node(), boot=_boot(), pid=os.getpid(), started=now(), **further)
+
+    @property
+    def began(self) -> datetime:
+        """`started` as a time."""
+        return datetime.strptime(self.started, _TIME).replace(tzinfo=UTC)
 
     def on_this_kernel(self) -> bool:
         """Whether it was started by the kernel that runs here now, perhaps in another container."""
@@ -64,7 +70,7 @@ class Running(Process):
 
 def now() -> str:
     """In UTC, to the second."""
-    return f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+    return datetime.now(UTC).strftime(_TIME)
 
 
 def _boot() -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from prefsweep.admission import left_empty
 from prefsweep.failures import Failure, silent_death
-from prefsweep.lifetime import Running, is_held
+from prefsweep.lifetime import Process, Running, is_held
 from prefsweep.plan import BASE, Plan, Run, run_directory
 from prefsweep.screening import decisions, stopped_points
 
@@ -61,8 +61,8 @@ def stages_of(plan: Plan, run: Run) -> list[str]:
     return [stage for stage in LAST_RECORDS if asked.get(stage, True)]
 
 
-def planned_jobs(study_directory: Path, plan: Plan) -> list[Job]:
-    """Every job of every planned run, rungs first, in the plan's order."""
+def planned_jobs(study_directory: Path, plan: Plan, call: Process | None) -> list[Job]:
+    """Every job of every planned run, rungs first, in the plan's order; `call` is the one that is at work, if any."""
     stopped = {
         point: decision.rung for decision in decisions(study_directory, plan) for point in stopped_points(decision)
     }
@@ -70,14 +70,14 @@ def planned_jobs(study_directory: Path, plan: Plan) -> list[Job]:
     for run in (*plan.screening, *plan.runs):
         ended_at = stopped.get(run.point)
         is_stopped = ended_at is not None and (run.rung is None or run.rung > ended_at)
-        jobs += _jobs_of(plan, run, run_directory(study_directory, run.id), is_stopped)
+        jobs += _jobs_of(plan, run, run_directory(study_directory, run.id), is_stopped, call)
     return jobs
 
 
-def _jobs_of(plan: Plan, run: Run, folder: Path, is_stopped: bool) -> Iterator[Job]:
+def _jobs_of(plan: Plan, run: Run, folder: Path, is_stopped: bool, call: Process | None) -> Iterator[Job]:
     broken = False
     for stage in stages_of(plan, run):
-        job = _job(plan, run, stage, folder)
+        job = _job(plan, run, stage, folder, call)
         if broken and job.state in ("waiting", "stopped"):
             job = Job(run, stage, folder, "held up")
         elif is_stopped and job.state == "waiting":
@@ -86,9 +86,9 @@ def _jobs_of(plan: Plan, run: Run, folder: Path, is_stopped: bool) -> Iterator[J
         yield job
 
 
-def _job(plan: Plan, run: Run, stage: str, folder: Path) -> Job:
+def _job(plan: Plan, run: Run, stage: str, folder: Path, call: Process | None) -> Job:
     """A job by itself."""
-    left = life_sign(plan, folder, stage)
+    left = life_sign(plan, folder, stage, call)
     if isinstance(left, Running):
         return Job(run, stage, folder, "running", running=left)
     if left:
@@ -99,15 +99,22 @@ def _job(plan: Plan, run: Run, stage: str, folder: Path) -> Job:
     return Job(run, stage, folder, "done" if record.exists() else "waiting")
 
 
-def life_sign(plan: Plan, folder: Path, stage: str) -> Running | Failure | None:
-    """The process that runs a stage in a folder, or why the last one failed.
+def life_sign(plan: Plan, folder: Path, stage: str, call: Process | None) -> Running | Failure | None:
+    """The process that runs a stage in a folder, or why the last one failed, unless the call will try it again.
 
     What is gone or half written at this moment is passed over: the next look will tell.
     """
     lock, trouble = folder / f"running-{stage}.json", folder / f"failure-{stage}.json"
     with suppress(OSError, ValueError):
-        if lock.exists():
-            return Running.read(lock) if is_held(lock) else silent_death(lock, plan.study)
-        if trouble.exists():
+        if lock.exists() and is_held(lock):
+            return Running.read(lock)
+        if _stands(lock, call):
+            return silent_death(lock, plan.study)
+        if _stands(trouble, call):
             return Failure.read(trouble)
     return None
+
+
+def _stands(left_behind: Path, call: Process | None) -> bool:
+    """Whether a file tells of a failure: older ones than the call at work are of jobs that it has yet to try again."""
+    return left_behind.exists() and (call is None or left_behind.stat().st_mtime >= call.began.timestamp())

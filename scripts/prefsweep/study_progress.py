@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from statistics import median
 
@@ -11,7 +11,7 @@ from prefsweep.caller import at_work
 from prefsweep.failures import Failure
 from prefsweep.job_log import last_line, last_logged
 from prefsweep.job_times import JobTimes
-from prefsweep.lifetime import Running
+from prefsweep.lifetime import Process, Running
 from prefsweep.plan import BASE, Plan
 from prefsweep.planned_jobs import LAST_RECORDS, Job, life_sign, planned_jobs
 from prefsweep.records.progress import Basis, FailedJob, RunningJob, StageProgress, StudyProgress
@@ -29,19 +29,19 @@ def studies_below(folder: Path) -> list[Path]:
 def read_progress(study_directory: Path, now: datetime) -> StudyProgress:
     """Look at `results/<study>/`. Raises FileNotFoundError without a plan, ValueError when it is not this version's."""
     plan = Plan.read(study_directory / "plan.json")
-    jobs = planned_jobs(study_directory, plan)
+    caller = at_work(study_directory)
+    jobs = planned_jobs(study_directory, plan, caller)
     times = JobTimes.of(study_directory, plan, jobs)
     made = len(decisions(study_directory, plan))
-    of_all = _of_the_study(study_directory, plan)
+    of_all = _of_the_study(study_directory, plan, caller)
     running = [_running_job(plan, times, job, now) for job in jobs if job.state == "running"]
     left, basis = _left(plan, times, jobs, running, made)
-    caller = at_work(study_directory)
     return StudyProgress(
         study=plan.study,
         prepared=(study_directory / "data" / "data.json").exists(),
         finished=(study_directory / FILE).exists() and all(job.state in ("done", "stopped") for job in jobs),
         caller=caller,
-        call_seconds=_since(caller.started, now) if caller else None,
+        call_seconds=_since(caller, now) if caller else None,
         stages=_stages(times, jobs),
         running=[_running(found, "", log, now) for log, found in of_all if isinstance(found, Running)] + running,
         failed=[_failed(found, "", log) for log, found in of_all if isinstance(found, Failure)]
@@ -53,7 +53,7 @@ def read_progress(study_directory: Path, now: datetime) -> StudyProgress:
     )
 
 
-def _of_the_study(study_directory: Path, plan: Plan) -> list[tuple[Path, Running | Failure]]:
+def _of_the_study(study_directory: Path, plan: Plan, call: Process | None) -> list[tuple[Path, Running | Failure]]:
     """Jobs about no single run that are at work or have failed, each with its log."""
     data, rivals = study_directory / "data", study_directory / "rivals"
     logs = {
@@ -61,14 +61,13 @@ def _of_the_study(study_directory: Path, plan: Plan) -> list[tuple[Path, Running
         (data, "describe"): study_directory / "logs" / "describe.log",
         (rivals, "judge"): rivals / "logs" / "judge.log",
     }
-    signs = ((log, life_sign(plan, folder, stage)) for (folder, stage), log in logs.items())
+    signs = ((log, life_sign(plan, folder, stage, call)) for (folder, stage), log in logs.items())
     return [(log, found) for log, found in signs if found]
 
 
-def _since(started: str, now: datetime) -> float:
-    """Seconds since a process began, as it says itself."""
-    began = datetime.strptime(started, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
-    return max(0.0, (now - began).total_seconds())
+def _since(process: Process, now: datetime) -> float:
+    """Seconds since a process began; none where another machine's clock is ahead."""
+    return max(0.0, (now - process.began).total_seconds())
 
 
 def _stages(times: JobTimes, jobs: Sequence[Job]) -> list[StageProgress]:
@@ -118,7 +117,7 @@ def _running(found: Running, label: str, log: Path, now: datetime) -> RunningJob
         stage=found.stage,
         host=found.host,
         slurm_job=found.slurm_job,
-        elapsed_seconds=_since(found.started, now),
+        elapsed_seconds=_since(found, now),
         last_line=last_line(log),
     )
 

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from prefsweep import caller
-from prefsweep.caller import Turn
+from prefsweep.caller import Turn, at_work
 from prefsweep.failures import StageError, recorded
 from prefsweep.lifetime import running
 from prefsweep.plan import BASE, Estimate, Plan, Run, Stage, StageEstimate, run_directory
@@ -71,7 +71,7 @@ def progress_of(folder: Path) -> StudyProgress:
 def states(folder: Path) -> dict[str, list[str]]:
     """Method → the state of each of its jobs, in order."""
     found: dict[str, list[str]] = {}
-    for job in planned_jobs(folder, Plan.read(folder / "plan.json")):
+    for job in planned_jobs(folder, Plan.read(folder / "plan.json"), at_work(folder)):
         found.setdefault(job.run.id.partition("-")[0], []).append(job.state)
     return found
 
@@ -337,6 +337,17 @@ def test_the_call_at_work_is_told_as_long_as_it_lives(study: Path, monkeypatch: 
     assert "39 min 30 s since the call began" in text_of(progress_of(study))
     elsewhere.model_copy(update={"ended": "2026-11-30 00:50:00"}).write(study / "logs" / "caller.json")
     assert "no call is at work" in text_of(progress_of(study))
+
+
+def test_what_failed_before_the_call_at_work_waits_to_be_tried_again(study: Path) -> None:
+    failure = run_of(study, "orpo")[1] / "failure-train.json"
+    os.utime(failure, (0, 0))
+    assert states(study)["orpo"] == ["failed", *["held up"] * 4]
+    Turn([study]).take()
+    assert states(study)["orpo"] == ["waiting"] * 5
+    assert not progress_of(study).failed
+    os.utime(failure)
+    assert states(study)["orpo"] == ["failed", *["held up"] * 4]
 
 
 def test_of_many_jobs_the_first_are_listed(tmp_path: Path) -> None:

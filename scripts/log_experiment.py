@@ -17,15 +17,15 @@ from prefsweep.tracking_uri import VARIABLE
 def main() -> int:
     argparse.ArgumentParser(description=__doc__).parse_args()
     study = TrackedStudy.model_validate_json(sys.stdin.buffer.read())
-    uri = os.environ[VARIABLE]
+    address = os.environ[VARIABLE]
     try:
-        outcomes = log_study(study, uri)
+        outcomes = log_study(study, address)
     except (StageError, MlflowException, SQLAlchemyError, OSError) as error:
         remedy = getattr(error, "remedy", f"Check that what {VARIABLE} names is running and may be written.")
         print(redacted(f"{study.experiment} was not logged: {error}\n  remedy: {remedy}"), file=sys.stderr)
         return 1
     numbers = f"{outcomes['new']} runs new, {outcomes['replaced']} replaced, {outcomes['unchanged']} unchanged"
-    print(f"{study.experiment}: {numbers}, in {redacted(uri)}", file=sys.stderr)
+    print(f"{study.experiment}: {numbers}, in {address}", file=sys.stderr)
     return 0
 
 

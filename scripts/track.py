@@ -19,15 +19,16 @@ from prefsweep.records.tracked import TrackedStudy
 from prefsweep.results import read_study
 from prefsweep.run_table import runs_table
 from prefsweep.spreadsheet import csv_text
-from prefsweep.tracking_uri import VARIABLE, tracking_uri
+from prefsweep.tracking_uri import VARIABLE, tracking_uri, without_account
 
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-"""Unless the caller's environment says otherwise: MLflow's makers hear of nothing, and a missing server is soon said to
-be missing."""
+"""Unless the caller's environment says otherwise: MLflow's makers hear of nothing, a missing server is soon said to be
+missing, and not every run is told of."""
 
 
 def main() -> int:
@@ -64,8 +65,9 @@ def tracked(directory: Path) -> TrackedStudy:
 def logged(study: TrackedStudy, uri: str, device: str) -> int:
     """Hand a study to the process that has MLflow; its exit status."""
     command = [str(python_of("track", device)), str(Path(__file__).with_name("log_experiment.py"))]
+    address, account = without_account(uri)
     own = given(name for name in os.environ if name.startswith("MLFLOW_"))
-    environment = without_secrets() | _SETTINGS | own | {VARIABLE: uri}
+    environment = without_secrets() | _SETTINGS | own | account | {VARIABLE: address}
     return subprocess.run(command, input=study.model_dump_json().encode(), env=environment).returncode
 
 

@@ -1,7 +1,7 @@
 """Which MLflow a study is logged to: a server, or a sqlite file."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from prefsweep.credentials import redacted
 from prefsweep.failures import StageError
@@ -27,6 +27,19 @@ def tracking_uri(asked: str | None, folder: Path) -> str:
     if parts.scheme in ("http", "https") and parts.hostname:
         return asked
     raise StageError("config", f"{VARIABLE} is {redacted(asked)!r}: neither a server nor sqlite", _REMEDY)
+
+
+def without_account(uri: str) -> tuple[str, dict[str, str]]:
+    """An address without the account in it, and the variables by which MLflow takes that: it prints addresses."""
+    parts = urlsplit(uri)
+    account, _, host = parts.netloc.rpartition("@")
+    if not account:
+        return uri, {}
+    name, _, password = account.partition(":")
+    return parts._replace(netloc=host).geturl(), {
+        "MLFLOW_TRACKING_USERNAME": unquote(name),
+        "MLFLOW_TRACKING_PASSWORD": unquote(password),
+    }
 
 
 def artefact_folder(uri: str) -> Path | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from prefsweep.failures import StageError
-from prefsweep.tracking_uri import artefact_folder, tracking_uri
+from prefsweep.tracking_uri import artefact_folder, tracking_uri, without_account
 
 SERVER = "https://ann:s%40cret@mlflow.example:5000"
 
@@ -32,3 +32,15 @@ def test_other_stores_are_refused_with_what_to_do(asked: str, tmp_path: Path) ->
         tracking_uri(asked, tmp_path)
     assert "MLFLOW_TRACKING_URI" in raised.value.remedy
     assert "s3cret" not in str(raised.value)
+
+
+def test_the_account_in_an_address_is_handed_on_beside_it_because_mlflow_prints_addresses() -> None:
+    assert without_account(SERVER) == (
+        "https://mlflow.example:5000",
+        {"MLFLOW_TRACKING_USERNAME": "ann", "MLFLOW_TRACKING_PASSWORD": "s@cret"},
+    )
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:5000/mlflow", "sqlite:////data/mlflow.db"])
+def test_an_address_without_an_account_stays_as_it_is(address: str) -> None:
+    assert without_account(address) == (address, {})

@@ -13,6 +13,7 @@ min_version("9.27")
 # In the order data flows. Each file is one stage.
 include: "rules/common.smk"  # the study, its plan, where things are
 include: "rules/lookup.smk"  # what rules ask about a study
+include: "rules/preflight.smk"  # what is made sure of before the first job
 include: "rules/data.smk"  # the plan, one fair data set
 include: "rules/screening.smk"  # which runs take place
 include: "rules/admit.smk"  # which points go on to the end

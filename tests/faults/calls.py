@@ -25,7 +25,7 @@ methods:
   orpo: {}
 train: {batch_size: 16}
 """
-LONG = "600"
+LONG = "36000"
 """Seconds that a training lasts which is to be stopped."""
 
 

@@ -25,6 +25,16 @@ with process_group([sys.executable, "-c", "import time; time.sleep(600)"], {}) a
     print(process.pid, flush=True)
     time.sleep(600)
 """
+INTERRUPTED_OWNER = """
+import signal, sys
+from prefsweep.process_group import process_group
+def ended(*_):
+    raise SystemExit
+signal.signal(signal.SIGTERM, ended)
+with open(sys.argv[2], "w") as log, process_group([sys.executable, "-c", sys.argv[1]], {}, log) as process:
+    print(process.pid, flush=True)
+    process.wait()
+"""
 
 
 def test_a_process_that_ignores_sigterm_and_its_child_are_gone(tmp_path: Path) -> None:
@@ -35,6 +45,26 @@ def test_a_process_that_ignores_sigterm_and_its_child_are_gone(tmp_path: Path) -
         child = psutil.Process(int(log.read_text()))
     assert process.returncode == -signal.SIGKILL
     child.wait(timeout=10)
+
+
+def test_a_second_signal_does_not_leave_it_behind(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    owner = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED_OWNER, STUBBORN + "print('up', flush=True); time.sleep(600)", str(log)],
+        env=os.environ | {"PYTHONPATH": str(SCRIPTS)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert owner.stdout
+    owned = psutil.Process(int(owner.stdout.readline()))
+    while not log.read_text():
+        time.sleep(0.05)
+    owner.send_signal(signal.SIGINT)
+    time.sleep(1)
+    owner.send_signal(signal.SIGTERM)
+    owner.communicate()
+    assert not owned.is_running() or owned.status() == psutil.STATUS_ZOMBIE
 
 
 def test_an_exception_leaves_nothing_behind() -> None:

@@ -1,5 +1,6 @@
 """What an edit re-runs: exactly the jobs it concerns, no more and no fewer."""
 
+import json
 import os
 import time
 
@@ -17,13 +18,30 @@ def test_a_finished_study_has_nothing_to_do(project: Project) -> None:
     assert "Nothing to be done" in project.snakemake().stdout
 
 
-def test_touching_every_file_re_runs_nothing(project: Project) -> None:
-    later = time.time() + 3600
-    for folder in ("scripts", "rules", "config", "envs", "data"):
-        for path in (project.directory / folder).rglob("*"):
+@pytest.mark.parametrize("folders", ["scripts rules config envs data", "results"])
+def test_clocks_an_hour_off_either_way_re_run_nothing(project: Project, folders: str) -> None:
+    now = time.time()
+    for folder in folders.split():
+        for number, path in enumerate(sorted((project.directory / folder).rglob("*"))):
             if path.is_file() and not path.is_symlink():
-                os.utime(path, (later, later))
+                skewed = now + (3600 if number % 2 else -3600)
+                os.utime(path, (skewed, skewed))
     assert project.jobs() == {}
+
+
+def test_large_data_that_were_touched_are_not_prepared_again(project: Project) -> None:
+    large = project.directory / "large.jsonl"
+    rows = ({"prompt": f"How are you, {number}?", "chosen": "Well 😊", "rejected": "Well."} for number in range(16_000))
+    large.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert large.stat().st_size > 1 << 20, "more than Snakemake compares by content unless told to"
+    project.edit("study.yaml", "study: tiny", "study: large")
+    project.edit("study.yaml", "dataset: emoji-en", "dataset: {path: large.jsonl, limit: 100}")
+    assert project.snakemake("--until", "prepare").returncode == 0
+    later = time.time() + 3600
+    os.utime(large, (later, later))
+    assert project.jobs("--until", "prepare") == {}
+    outcome = project.snakemake("--until", "prepare", "--forcerun", "prepare")
+    assert outcome.returncode == 0, "a file from the future, as where a clock was set back, costs no job its output"
 
 
 def test_one_changed_hyperparameter_re_runs_that_point(project: Project) -> None:

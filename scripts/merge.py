@@ -38,15 +38,15 @@ def main() -> None:
 
 
 def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
-    from prefsweep import merging  # loads torch and ms-swift
-
     point = plan.point_of(options.run)
     adapter = None if point.method == BASE else options.output.resolve() / "adapter"
-    precision = point.settings["precision"] if adapter else shared_precision(plan.points)
     if adapter:
-        check_files(
-            "train.json", "adapter", TrainRecord.read(options.output / "train.json").adapter, hashed_files(adapter)
-        )
+        trained = TrainRecord.read(options.output / "train.json").adapter
+        check_files("train.json", "adapter", trained, hashed_files(adapter))
+    precision = point.settings["precision"] if adapter else shared_precision(plan.points)
+
+    from prefsweep import merging  # loads torch and ms-swift
+
     base = plan.model.folder(ROOT)
     merged = options.output / "merged"
     heldout = heldout_prompts(options.data, options.run)

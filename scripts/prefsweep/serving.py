@@ -15,12 +15,14 @@ import httpx2
 
 from prefsweep.failures import StageError
 from prefsweep.gates.measure import check_served
+from prefsweep.inside_vllm import key_asked
 from prefsweep.memory import group_peak_resident_bytes
 from prefsweep.plan import Device, GenerateSettings
 from prefsweep.process_group import process_group
 from prefsweep.records.merge import Probe
 from prefsweep.stalling import stall_seconds
 
+_DOOR = Path(key_asked.__file__)
 START_ATTEMPTS = 2
 """A port can be taken, and a GPU's memory be given back late, between two looks at them."""
 _WORTH_ANOTHER_START = frozenset({"server_crash", "wrong_model"})
@@ -66,7 +68,7 @@ def serving(
     log: Path,
     arguments: Sequence[str] = (),
 ) -> Iterator[Server]:
-    """Serve `model` as `name` on the loopback interface, with a key of its own; stop it on every way out.
+    """Serve `model` as `name` on the loopback interface, to whoever has its random key; stop it on every way out.
 
     `command` is what starts vLLM's server, such as `[".../bin/vllm", "serve"]`; `arguments` come after all others.
     Prefix caching is off, because it would make repeated timing passes look faster than they are. One that ends before
@@ -78,6 +80,7 @@ def serving(
         *("--served-model-name", name, "--host", "127.0.0.1", "--dtype", settings.precision),
         *("--max-model-len", str(max_length), "--seed", str(seed), "--generation-config", "vllm"),
         "--no-enable-prefix-caching",
+        *("--middleware", f"{_DOOR.stem}.{key_asked.KeyAsked.__name__}"),
         *_device_arguments(device, settings),
         *arguments,
     ]
@@ -110,12 +113,13 @@ def _started(
     """A server that is ready and is ours, on a free port, with a new key; stopped when the block ends."""
     port, key = _free_port(), secrets.token_urlsafe(24)
     argv = [*argv, "--port", str(port)]
+    door = {"VLLM_API_KEY": key, "PYTHONPATH": str(_DOOR.parent)}
     started = time.perf_counter()
     # vLLM leaves its sockets behind in the temporary directory; their paths must be short, so not below results/.
     with (
         tempfile.TemporaryDirectory(prefix="prefsweep-", ignore_cleanup_errors=True) as sockets,
         log.open("ab") as stream,
-        process_group(argv, environment | {"VLLM_API_KEY": key, "TMPDIR": sockets}, stream) as process,
+        process_group(argv, environment | door | {"TMPDIR": sockets}, stream) as process,
     ):
         url = f"http://127.0.0.1:{port}"
         _wait_until_ready(process, url, log)

@@ -5,6 +5,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
+import psutil
 import pytest
 
 from compare import compared
@@ -116,3 +118,33 @@ def test_a_real_servers_refusals_are_understood(
     with pytest.raises(StageError, match=message) as caught:
         Desk(tmp_path).judge(f"{server.url}/v1", PAIRS, key or server.key, **{"model": NAME} | changed)
     assert caught.value.failure == "config"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/models"),
+        ("GET", "/metrics"),
+        ("GET", "/openapi.json"),
+        ("POST", "/invocations"),
+        ("POST", "/tokenize"),
+    ],
+)
+def test_no_route_answers_without_the_key(server: Server, path: str, method: str) -> None:
+    body = {"model": NAME, "prompt": "x", "max_tokens": 1} if method == "POST" else None
+    assert httpx.request(method, server.url + path, json=body).status_code == 401
+    assert httpx.request(method, server.url + path, json=body, headers={"Authorization": "Bearer x"}).status_code == 401
+    assert httpx.request(method, server.url + path, json=body, headers=server.headers, timeout=60).status_code == 200
+
+
+def test_it_listens_to_this_machine_alone_and_its_key_is_in_no_command_line_or_log(server: Server) -> None:
+    started = psutil.Process(server.group)
+    processes = [started, *started.children(recursive=True)]
+    sockets = [socket for process in processes for socket in process.net_connections("inet")]
+    listening = [socket.laddr for socket in sockets if socket.status == "LISTEN"]
+    assert str(listening[0].port) in server.url
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+    assert not [process for process in processes if server.key in " ".join(process.cmdline())]
+    log = Path(server.argv[server.argv.index("serve") + 1]).with_name("server.log")
+    assert "Application startup complete" in log.read_text()
+    assert server.key not in log.read_text()

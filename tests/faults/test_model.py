@@ -5,16 +5,23 @@ What only shows when a model is merged or served (M6, M7) is in tests/e2e/test_p
 
 import json
 import os
+import runpy
 import shutil
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from prefsweep.failures import StageError
 from prefsweep.models import directory_revision
+from prefsweep.plan import Plan
+from prefsweep.records.base import hashed_files
+from prefsweep.records.train import TrainRecord
+from tests.example_study import Shape, build_study
 from tests.faults.conftest import Planning
 from tests.model_fixtures import edit
-from tests.workflow.conftest import STUDY
+from tests.workflow.conftest import ROOT, STUDY
 
 
 def tried(planning: Planning, model: Path, *arguments: str, more: str = "") -> tuple[int, str]:
@@ -111,3 +118,23 @@ def test_m4_code_is_named_and_never_run(planning: Planning, model: Path) -> None
     edit(model / "config.json", auto_map=None)
     assert "modeling_x.py: a model must not ship Python code" in refused(planning, model)
     assert not canary.exists()
+
+
+def test_m4_a_changed_adapter_is_not_merged(tmp_path: Path) -> None:
+    """ms-swift would execute what an adapter's args.json names."""
+    study = build_study(tmp_path, Shape(methods=("dpo",)))
+    plan = Plan.read(study / "plan.json")
+    run = next(run.id for run in plan.runs if run.id.startswith("dpo-"))
+    adapter = study / "runs" / run / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter.safetensors").write_bytes(b"weights")
+    record = TrainRecord.read(adapter.with_name("train.json")).model_copy(update={"adapter": hashed_files(adapter)})
+    record.write(adapter.with_name("train.json"))
+    (adapter / "args.json").write_text('{"external_plugins": ["plugin.py"]}')
+    merge = runpy.run_path(str(ROOT / "scripts" / "merge.py"))
+    options = Namespace(run=run, output=adapter.parent, data=study / "data")
+    with pytest.raises(
+        StageError, match=r"adapter/args\.json has sha256 .* train\.json recorded no such file"
+    ) as caught:
+        merge["run"](options, plan, 0.0)
+    assert caught.value.failure == "wrong_model"

@@ -203,11 +203,13 @@ class JudgeConfig(Strict):
 
     @model_validator(mode="after")
     def _is_one_of_two(self) -> Self:
-        if (self.url is None) == (self.serve is None):
-            what = "give either `url:` and `model:` of an endpoint, or `serve:`, a model that the study serves itself"
-            raise PydanticCustomError("one_judge", what)
+        if self.url is None and self.serve is None:
+            what = "who judges is missing; give `url:` and `model:` of an endpoint, or `serve:`, a model to serve here"
+            raise PydanticCustomError("no_judge", what)
+        if self.url is not None and self.serve is not None:
+            raise PydanticCustomError("two_judges", "`url:` and `serve:` are two judges; remove one of them")
         if self.url is not None and self.model is None:
-            raise PydanticCustomError("no_model", "`url:` needs `model:`, the name by which the endpoint knows it")
+            raise PydanticCustomError("no_model", "`model:` is missing; give the name by which the endpoint knows it")
         judge, others = ("url", ("precision",)) if self.url is not None else ("serve", _OF_AN_ENDPOINT)
         if strange := [name for name in others if getattr(self, name) is not None]:
             what = "`{keys}:` does not go with `{judge}:`; remove it"

@@ -413,9 +413,9 @@ def test_a_judge_that_has_to_be_fetched_takes_nobody_knows_how_long(places: Plac
             r"study.yaml:9: search.halving: rungs are not judged",
         ),
         (f"evaluate: {{judge: {JUDGE}, max_cost: 1.0}}}}\n", "max_cost needs a `price:`"),
-        (f"evaluate: {{judge: {JUDGE}, serve: x}}}}\n", "give either `url:` and `model:` of an endpoint, or `serve:`"),
-        ("evaluate: {judge: {max_tokens: 9}}\n", "give either `url:` and `model:` of an endpoint, or `serve:`"),
-        ("evaluate: {judge: {url: 'http://h/v1'}}\n", "`url:` needs `model:`"),
+        (f"evaluate: {{judge: {JUDGE}, serve: x}}}}\n", "`url:` and `serve:` are two judges; remove one of them"),
+        ("evaluate: {judge: {max_tokens: 9}}\n", r"study.yaml:6: evaluate.judge: who judges is missing; give `url:`"),
+        ("evaluate: {judge: {url: 'http://h/v1'}}\n", "`model:` is missing; give the name"),
         (f"evaluate: {{judge: {JUDGE}, precision: float32}}}}\n", "`precision:` does not go with `url:`; remove it"),
         (
             "evaluate: {judge: {serve: x, model: m, api_key_env: K}}\n",

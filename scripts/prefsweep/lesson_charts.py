@@ -65,8 +65,9 @@ def _place_names(last: Rows, rows: Rows) -> None:
 
 
 def _tries(rows: Rows, reference: Rows, unit: str, colours: dict[str, str]) -> Any:
-    counts = alt.Axis(grid=False, values=sorted({row["tries"] for row in rows}), format="d", labelOverlap=True)
-    x = alt.X("tries:Q").title("tries").scale(padding=_BESIDE, nice=False).axis(counts)
+    counts = _room_for(sorted({row["tries"] for row in rows}))
+    numbers = alt.Axis(grid=False, values=counts, tickCount=len(counts), format="d")
+    x = alt.X("tries:Q").title("tries").scale(padding=_BESIDE, nice=False).axis(numbers)
     axis, scale = alt.Axis(title=None, **value_format(unit)), alt.Scale(zero=False)
     y = alt.Y("mean:Q").scale(scale).axis(axis)
     chart = alt.Chart(alt.InlineData(rows)).encode(x=x, color=method_colour(colours))
@@ -83,6 +84,15 @@ def _tries(rows: Rows, reference: Rows, unit: str, colours: dict[str, str]) -> A
         dashed = alt.Chart(alt.InlineData(reference)).mark_rule(strokeDash=[3, 3], color=_NEUTRAL)
         layers.append(dashed.encode(y=y))
     return alt.layer(*layers)
+
+
+def _room_for(tries: list[int]) -> list[int]:
+    """Rising numbers of tries that have room below one axis."""
+    kept = tries[:1]
+    for number in tries:
+        if number - kept[-1] >= max(1, (tries[-1] - tries[0]) / MOST_VALUES_DRAWN):
+            kept.append(number)
+    return kept
 
 
 def _effect_figure(setting: str, comparison: Comparison, colours: dict[str, str]) -> Figure:

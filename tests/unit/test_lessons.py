@@ -203,7 +203,8 @@ def test_of_many_points_values_are_thinned_and_tries_are_powers_of_two(template:
     many = [{"learning_rate": 1e-6 * (number + 1), "beta": 1} for number in range(30)]
     comparison = _compared(_plan(template, many), lambda settings, half: settings["learning_rate"])
     assert [best.tries for best in comparison.lessons.best_of] == [1, 2, 4, 8, 16, 30]
-    _, effect = lesson_figures(comparison, method_colours((BASE, "dpo")))
+    best, effect = lesson_figures(comparison, method_colours((BASE, "dpo")))
+    assert best.spec["layer"][1]["encoding"]["x"]["axis"]["values"] == [1, 4, 8, 16, 30], "2 has no room"
     drawn = effect.spec["layer"][1]["data"]["values"]
     assert f"{len(drawn)} of 29 values" in effect.note
     assert MOST_VALUES_DRAWN // 2 < len(drawn) <= MOST_VALUES_DRAWN

@@ -3,8 +3,8 @@
 Only the workflow's behaviour is tested with it; nothing it writes is ever published. The environment variable
 STUB_FAIL names methods whose training fails (STUB_FAIL_RUN one of them, as `method:part of a run's id`), STUB_FAULT
 what is wrong with what trained, STUB_GREEDY methods whose training takes 1.5 GB of memory, STUB_SECONDS says how long
-a training lasts, STUB_FAIL_DRIFT names methods whose distance from the base cannot be computed, STUB_UNREWARDED one
-whose answers no reward model can be served for.
+a training lasts, STUB_HOLD names a file whose end trainings wait for, STUB_FAIL_DRIFT methods whose distance from the
+base cannot be computed, STUB_UNREWARDED one whose answers no reward model can be served for.
 """
 
 import json
@@ -64,6 +64,8 @@ def train(options: Namespace, directory: Path) -> None:
     write_json(directory / "run.json", circumstances(plan, options.run))
     taken = bytearray(1_500_000_000 if point.method in os.environ.get("STUB_GREEDY", "").split() else 0)
     time.sleep(float(os.environ.get("STUB_SECONDS", "0")))
+    while "STUB_HOLD" in os.environ and Path(os.environ["STUB_HOLD"]).exists():
+        time.sleep(0.1)
     record = example.train_record(plan.run(options.run), point, chance(options), SHAPE)
     record = record.model_copy(update=FAULTS.get(os.environ.get("STUB_FAULT", ""), {}))
     check_training(record, "float32")

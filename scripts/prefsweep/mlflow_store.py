@@ -21,8 +21,6 @@ Outcome = Literal["new", "replaced", "unchanged"]
 ID, CONTENT = "prefsweep.id", "prefsweep.sha256"
 """Tags by which a run is found again. The second is set last: a run without it was not logged to its end."""
 _PARENT, _DESCRIPTION = "mlflow.parentRunId", "mlflow.note.content"
-_KIND = {"mlflow.experimentKind": "custom_model_development"}
-"""Without it MLflow 3 shows an experiment as one of prompts and traces."""
 _METRICS_AT_ONCE, _PARAMETERS_AT_ONCE, _RUNS_AT_ONCE = 1000, 100, 1000
 """The most that MLflow takes or gives."""
 
@@ -56,7 +54,7 @@ def _experiment_id(client: MlflowClient, study: TrackedStudy, uri: str) -> str:
         identifier = str(found.experiment_id)
     else:
         folder = artefact_folder(uri)
-        identifier = client.create_experiment(study.experiment, folder.as_uri() if folder else None, _KIND)
+        identifier = client.create_experiment(study.experiment, folder.as_uri() if folder else None)
     client.set_experiment_tag(identifier, _DESCRIPTION, study.description)
     return identifier
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from prefsweep.comparison import compared
+from prefsweep.failures import classify
 from prefsweep.page import write_page
 from prefsweep.report_tables import write_tables
 from prefsweep.results import read_study
@@ -23,8 +24,14 @@ def main() -> None:
     if (missing := study.with_status("unfinished")) and not options.partial:
         sys.exit(f"{missing[0].run.id} and {len(missing) - 1} more have left nothing: --partial reports what exists")
     comparison = compared(study)
-    write_tables(study, comparison, options.output)
-    write_page(study, comparison, options.output / "index.html", partial=options.partial)
+    try:
+        write_tables(study, comparison, options.output)
+        write_page(study, comparison, options.output / "index.html", partial=options.partial)
+    except OSError as error:
+        failure, remedy = classify(error)
+        if failure != "disk":
+            raise
+        sys.exit(f"the report was not written ({failure}): {error}\n  remedy: {remedy}")
 
 
 if __name__ == "__main__":

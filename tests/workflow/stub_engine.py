@@ -3,13 +3,16 @@
 Only the workflow's behaviour is tested with it; nothing it writes is ever published. The environment variable
 STUB_FAIL names methods whose training fails (STUB_FAIL_RUN one of them, as `method:part of a run's id`), STUB_FAULT
 what is wrong with what trained, STUB_GREEDY methods whose training takes 1.5 GB of memory, STUB_SECONDS says how long
-a training lasts, STUB_HOLD names a file whose end trainings wait for, STUB_FAIL_DRIFT methods whose distance from the
-base cannot be computed, STUB_UNREWARDED one whose answers no reward model can be served for.
+a training lasts, STUB_HOLD names a file whose end trainings wait for, STUB_DISASTERS (each as `stage:method:what`) what
+befalls a stage: it `fills` the disk, `hangs`, is `killed` by the kernel, or runs out of `memory`; STUB_LUCK (as `seed
+share disasters`) lets chance decide, and STUB_JOURNAL is where its victims are written. STUB_FAIL_DRIFT names methods whose
+distance from the base cannot be computed, STUB_UNREWARDED one whose answers no reward model can be served for.
 """
 
 import json
 import os
 import random
+import signal
 import sys
 import time
 from argparse import ArgumentParser, Namespace
@@ -17,15 +20,17 @@ from pathlib import Path
 
 from prefsweep.admission import rung_to_continue
 from prefsweep.failures import StageError, recorded
-from prefsweep.files import write_json, write_jsonl
+from prefsweep.files import published_directory, write_json, write_jsonl
 from prefsweep.gates.train import check_training
 from prefsweep.metrics import PREFERENCE_TASK
 from prefsweep.model_store import fetch_model
 from prefsweep.models import load_model_spec
 from prefsweep.plan import BASE, Plan
 from prefsweep.prepared import heldout_prompts
+from prefsweep.process_group import process_group
 from prefsweep.provenance import circumstances
 from prefsweep.records.measure import read_generations
+from prefsweep.stalling import wait_while_alive
 from prefsweep.task_index import TaskFacts, TaskIndex
 from tests import example_study as example
 from tests.example_rewards import reward_record
@@ -49,8 +54,36 @@ def main(script: str, arguments: list[str]) -> None:
         return
     directory = Path(options.output)
     with recorded(options.run, script, directory):
+        befall(script, options, directory)
         stages = {"train": train, "merge": merge, "measure": measure, "drift": drift, "reward": reward}
         stages[script](options, directory)
+
+
+def befall(stage: str, options: Namespace, directory: Path) -> None:
+    method = Plan.read(Path(options.plan)).point_of(options.run).method
+    disasters = (written.split(":") for written in os.environ.get("STUB_DISASTERS", "").split())
+    for what in [what for *place, what in disasters if place == [stage, method]] or misfortune(stage, options.run):
+        if what == "fills":
+            with published_directory(directory / "adapter") as folder, (folder / "weights").open("wb") as weights:
+                while True:
+                    weights.write(bytes(1 << 16))
+        if what == "hangs":
+            with process_group(["sleep", "3600"], {}) as process:
+                wait_while_alive(process, "the trainer", directory)
+        if what == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+def misfortune(stage: str, run: str) -> list[str]:
+    """At most one disaster by chance, written to the journal before it happens."""
+    seed, share, *disasters = os.environ.get("STUB_LUCK", "0 0").split()
+    luck = random.Random(f"{seed} {stage} {run}")
+    if luck.random() >= float(share):
+        return []
+    with Path(os.environ["STUB_JOURNAL"]).open("a") as journal:
+        journal.write(f"{run}\n")
+    return [luck.choice(disasters)]
 
 
 def train(options: Namespace, directory: Path) -> None:

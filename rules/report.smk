@@ -13,9 +13,11 @@ CATALOGUE = [
 ]
 
 # Also run when something failed: the report lists failed runs, it never waits for them.
-PARTIAL_REPORT = (
-    f"{sys.executable} {os.path.relpath(ROOT / 'scripts' / 'partial.py')}"
-    f" --study-directories {shlex.join(map(str, DIRECTORIES))}"
+PARTIAL_REPORT = shlex.join(
+    [
+        *(sys.executable, os.path.relpath(ROOT / "scripts" / "partial.py")),
+        *("--study-directories", *map(str, DIRECTORIES)),
+    ]
 )
 
 

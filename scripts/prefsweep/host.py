@@ -35,14 +35,19 @@ def device_for(wanted: Literal["auto", "cpu", "cuda"]) -> Device:
 
 
 def check_writable(directory: Path) -> None:
-    """Raise StageError("config") when `directory`, or where it would be made, cannot be written."""
-    existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise StageError(
-            "config",
-            f"{existing.absolute()} cannot be written by user {os.getuid()}",
-            'Give the folder to this user, or run as its owner (docker run --user "$(id -u):$(id -g)").',
-        )
+    """Raise StageError("config") when a study's folder, or where it would be made, cannot be written.
+
+    Nor may a run's folder be somebody else's, as after a call by root.
+    """
+    nearest = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    within = (found for pattern in ("*", "runs/*", "runs/*/*") for found in directory.glob(pattern) if found.is_dir())
+    for folder in (nearest, *within):
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise StageError(
+                "config",
+                f"{folder.absolute()} cannot be written by user {os.getuid()}",
+                'Give the folder to this user, or run as its owner (docker run --user "$(id -u):$(id -g)").',
+            )
 
 
 def check_shared_memory(device: Device, directory: Path = Path("/dev/shm")) -> None:

@@ -27,8 +27,11 @@ train: {learning_rate: 1.0e-2, batch_size: 8, max_length: 512, precision: float3
 generate: {max_tokens: 8, concurrency: [4], repeats: 1, timed_tokens: 4, timed_requests: 4, precision: float32}
 """
 SHARED_MEMORY = ("--shm-size", "1g")
-PLAIN = (*SHARED_MEMORY, "--read-only", "--network", "none", "--user", USER, "--env", "HOME=/nonexistent")
-"""No root file system to write to, no network, no home: what a careful host allows."""
+PLAIN = (
+    *(*SHARED_MEMORY, "--read-only", "--network", "none", "--user", USER, "--env", "HOME=/nonexistent"),
+    *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+)
+"""No root file system to write to, no network, no home, no way to more rights: what a careful host allows."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A copy of the project with stub engines in place of the real environments, so that tests may edit it."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -88,9 +89,8 @@ def _write_stubs(environments: Path, project: Path) -> None:
     for device, name in product(DEVICES, NAMES):
         python = environments / device / name / "bin" / "python"
         python.parent.mkdir(parents=True)
-        python.write_text(
-            f'#!/bin/sh\nPYTHONPATH="{project}/scripts:{project}" exec "{sys.executable}" "{stub}" "$@"\n'
-        )
+        path = shlex.quote(f"{project}/scripts:{project}")
+        python.write_text(f'#!/bin/sh\nPYTHONPATH={path} exec {shlex.join([sys.executable, str(stub)])} "$@"\n')
         python.chmod(0o755)
         if name == "serve":
             fake_vllm(python.parent)

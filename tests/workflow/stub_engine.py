@@ -3,10 +3,11 @@
 Only the workflow's behaviour is tested with it; nothing it writes is ever published. The environment variable
 STUB_FAIL names methods whose training fails (STUB_FAIL_RUN one of them, as `method:part of a run's id`), STUB_FAULT
 what is wrong with what trained, STUB_GREEDY methods whose training takes 1.5 GB of memory, STUB_SECONDS says how long
-a training lasts, STUB_HOLD names a file whose end trainings wait for, STUB_DISASTERS (each as `stage:method:what`) what
-befalls a stage: it `fills` the disk, `hangs`, is `killed` by the kernel, or runs out of `memory`; STUB_LUCK (as `seed
-share disasters`) lets chance decide, and STUB_JOURNAL is where its victims are written. STUB_FAIL_DRIFT names methods whose
-distance from the base cannot be computed, STUB_UNREWARDED one whose answers no reward model can be served for.
+a training lasts, STUB_HOLD names a file whose end trainings wait for, STUB_DISASTERS (each as `stage:method:what`)
+what befalls a stage: it `fills` the disk, `hangs`, is `killed` by the kernel, or runs out of `memory`; STUB_LUCK (as
+`seed share disasters`) lets chance decide, and STUB_JOURNAL is where its victims are written. STUB_FAIL_DRIFT names
+methods whose distance from the base cannot be computed, STUB_UNREWARDED one whose answers no reward model can be
+served for.
 """
 
 import json

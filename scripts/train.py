@@ -8,9 +8,12 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from prefsweep.admission import rung_to_continue
-from prefsweep.checkpoints import checkpoint_for, fit_until, publish_checkpoint
+from prefsweep.attempts import CHECKPOINTS, Start, clear, find_start
+from prefsweep.checkpoints import checkpoint_for, publish_checkpoint
+from prefsweep.code import code_revision
 from prefsweep.devices import claimed
 from prefsweep.failures import recorded
 from prefsweep.files import published_directory, sha256_of, sha256_of_json, write_json
@@ -49,12 +52,9 @@ def main() -> None:
 def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
     point, seed = plan.point_of(options.run), plan.run(options.run).seed
     method = load_method(options.method)
-    checkpoint = checkpoint_of(options)
     work = options.output.resolve() / "training"
     tracking = options.output.resolve() / FOLDER
-    for folder in (work, *([] if checkpoint else [tracking])):
-        shutil.rmtree(folder, ignore_errors=True)
-    tracking.mkdir(parents=True, exist_ok=True)
+    clear(work)
     rows = write_training_rows(method.data, options.data, work / "rows.jsonl")
     settings = swift_settings(
         method,
@@ -65,46 +65,53 @@ def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
         template=plan.model.template,
         rows=rows,
         heldout=write_heldout_rows(method.data, options.data, work / "heldout.jsonl"),
-        output=work / "checkpoints",
+        output=work / CHECKPOINTS,
         tracking=tracking,
         device=plan.device,
     )
-    if checkpoint:
-        settings["resume_from_checkpoint"] = str(checkpoint.resolve())
+    start = start_of(options, plan, settings, work)
+    if start.checkpoint:
+        settings["resume_from_checkpoint"] = str(start.checkpoint)
+    else:
+        shutil.rmtree(tracking, ignore_errors=True)
+    tracking.mkdir(parents=True, exist_ok=True)
     write_json(options.output / "settings.json", settings)
-    record = train_and_check(options, plan, method, work, started, checkpoint)
+    record = train_and_check(options, plan, method, work, started, start)
     hashes = {"rows_sha256": sha256_of(rows), "settings_sha256": sha256_of(options.output / "settings.json")}
     write_json(options.output / "run.json", circumstances(plan, options.run) | hashes)
     record.write(options.output / "train.json")
     shutil.rmtree(work)
 
 
-def checkpoint_of(options: argparse.Namespace) -> Path | None:
-    """Where the run was left at its rung. Raises StageError when it failed there."""
-    rung = rung_to_continue(options.admitted, options.run.partition("/")[0], options.output, options.plan.parent)
-    checkpoint = checkpoint_for(options.output, rung) if rung else None
-    print(f"continues from {checkpoint}" if checkpoint else "begins with the base model", file=sys.stderr, flush=True)
-    return checkpoint
+def start_of(options: argparse.Namespace, plan: Plan, settings: dict[str, Any], work: Path) -> Start:
+    """With the base model, at the run's rung, or where it was stopped. Raises StageError when it failed at its rung."""
+    listed = rung_to_continue(options.admitted, options.run.partition("/")[0], options.output, options.plan.parent)
+    rung = checkpoint_for(options.output.resolve(), listed.resolve()) if listed else None
+    identity = {
+        "settings": settings,
+        "rows": [sha256_of(work / name) for name in ("rows.jsonl", "heldout.jsonl")],
+        "model": plan.model.revision,
+        "rung": str(rung),
+        "code": code_revision(options.trainer),
+        "versions": installed_versions(),
+    }
+    start = find_start(work, rung, sha256_of_json(identity))
+    begins = f"continues from {start.checkpoint}" if start.checkpoint else "begins with the base model"
+    print(begins, file=sys.stderr, flush=True)
+    return start
 
 
 def train_and_check(
-    options: argparse.Namespace,
-    plan: Plan,
-    method: Method,
-    work: Path,
-    started: float,
-    checkpoint: Path | None,
+    options: argparse.Namespace, plan: Plan, method: Method, work: Path, started: float, start: Start
 ) -> TrainRecord:
     """Run the engine, pass the gate, publish the adapter; the record is its manifest."""
     point = plan.point_of(options.run)
     expected_ids = written_ids(work / "rows.jsonl")
     whole = expected_steps(method, point.settings, len(expected_ids))
     last = plan.last_step(options.run, whole)
-    earlier = fit_until(checkpoint) if checkpoint else None
-    spent_before = TrainRecord.read(checkpoint.with_name("train.json")).total_seconds if checkpoint else 0.0
     settings = options.output / "settings.json"
     told = read_document(settings)
-    fitted = fit(
+    fitted = start.fitted(last) or fit(
         options.trainer,
         settings,
         work,
@@ -112,7 +119,7 @@ def train_and_check(
         threads=options.threads,
         environment=tracking_environment(options.output.resolve() / FOLDER, told["report_to"]),
         until=last if last < whole else None,
-    ).after(earlier)
+    )
     check_rows(fitted.row_counts, expected_ids, point.settings["epochs"], whole=last == whole)
     adapter = options.output / "adapter"
     with published_directory(adapter) as directory:
@@ -133,10 +140,11 @@ def train_and_check(
             tokens=fitted.tokens,
             expected_first_loss=method.expected_first_loss(point.settings),
             history=fitted.history,
-            continued_from_step=earlier.steps if earlier else 0,
+            continued_from_step=start.rung_steps,
+            resumed_at_steps=start.resumed_at_steps,
             checkpoint=publish_checkpoint(fitted, options.output / "checkpoint") if last < whole else [],
             train_seconds=fitted.seconds,
-            total_seconds=time.perf_counter() - started + spent_before,
+            total_seconds=time.perf_counter() - started + start.seconds_before,
             peak_memory_bytes=fitted.peak_memory_bytes,
             memory_kind=fitted.memory_kind,
             versions=installed_versions(),

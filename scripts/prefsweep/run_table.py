@@ -25,6 +25,7 @@ _TRAIN = {
     "kl_zero_share": "kl_zero_share",
     "train_seconds": "train_seconds",
     "train_total_seconds": "total_seconds",
+    "resumed_at_steps": "resumed_at",
     "train_peak_memory_bytes": "peak_memory_bytes",
 }
 _MERGE = {

@@ -8,6 +8,7 @@ pass and every step is looked at, logged or not, and the first value that is not
 import math
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from safetensors.torch import load_file
 from swift.pipelines.train.rlhf import SwiftRLHF
 from transformers import TrainerCallback
 
+from prefsweep.checkpoints import fit_until, seal
 from prefsweep.failures import StageError
 from prefsweep.memory import peak_memory
 from prefsweep.records.train import Fit, TrainStep
@@ -30,19 +32,24 @@ class _Recorder(TrainerCallback):  # type: ignore[misc]
     checkpoint to continue from, under the schedule of the whole run.
     """
 
-    def __init__(self, until: int | None) -> None:
+    def __init__(self, until: int | None, on_checkpoint: Callable[[Path, int], None]) -> None:
         self.until = until
+        self.on_checkpoint = on_checkpoint
         self.history: list[TrainStep] = []
-        self.started = 0.0
-        self.seconds = 0.0
-        self._last = 0.0
+        self._started = self._last = 0.0
+        self._ended: float | None = None
         self._learning_rate = 0.0
 
+    @property
+    def seconds(self) -> float:
+        """Of the optimisation, until now or its end."""
+        return (self._ended or time.perf_counter()) - self._started
+
     def on_train_begin(self, *_: Any, **__: Any) -> None:
-        self.started = self._last = time.perf_counter()
+        self._started = self._last = time.perf_counter()
 
     def on_train_end(self, *_: Any, **__: Any) -> None:
-        self.seconds = time.perf_counter() - self.started
+        self._ended = time.perf_counter()
 
     def on_step_begin(self, args: Any, state: Any, control: Any, optimizer: Any = None, **__: Any) -> None:
         self._learning_rate = float(optimizer.param_groups[0]["lr"])
@@ -50,6 +57,9 @@ class _Recorder(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.global_step == self.until:
             control.should_save = control.should_training_stop = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.on_checkpoint(Path(args.output_dir) / f"checkpoint-{state.global_step}", state.global_step)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **__: Any) -> None:
         if not logs or "loss" not in logs:
@@ -104,7 +114,9 @@ class RecordedRLHF(SwiftRLHF):  # type: ignore[misc]
 
     def __init__(self, arguments: list[str], until: int | None) -> None:
         super().__init__(arguments)
-        self.recorder = _Recorder(until)
+        self.recorder = _Recorder(until, self._seal)
+        start = self.args.resume_from_checkpoint
+        self.earlier = fit_until(Path(start)) if start else None
 
     def train(self, trainer: Any) -> Any:
         self.counter = _Counter()
@@ -135,6 +147,33 @@ class RecordedRLHF(SwiftRLHF):  # type: ignore[misc]
         trainer._get_grad_norm = checked_norm
         return super().train(trainer)
 
+    def fitted(self, checkpoint: Path, steps: int) -> Fit | None:
+        """The run until now, by all processes, and before this start; None in all processes but the first."""
+        peak, kind = peak_memory()
+        counted = _of_all_processes((self.counter, peak))
+        if self.args.rank > 0:
+            return None
+        counters, peaks = zip(*counted, strict=True)
+        return Fit(
+            checkpoint=checkpoint,
+            rows=self.trained_rows,
+            steps=steps,
+            row_counts=dict(sum((counter.rows for counter in counters), Counter())),
+            sequences=sum(counter.sequences for counter in counters),
+            tokens=sum(counter.tokens for counter in counters) or None,
+            history=self.recorder.history,
+            seconds=self.recorder.seconds,
+            trainable_parameters=self.trainable,
+            adapter_norm=adapter_norm(checkpoint),
+            peak_memory_bytes=max(peaks),
+            memory_kind=kind,
+        ).after(self.earlier)
+
+    def _seal(self, checkpoint: Path, steps: int) -> None:
+        # Every process has written its part of the checkpoint by the time it tells the first one what it counted.
+        if counted := self.fitted(checkpoint, steps):
+            seal(checkpoint, counted)
+
     def _save_trainer_state(self, trainer: Any) -> Any:
         # Or ms-swift spends seconds on pictures of TensorBoard's curves, which nobody keeps.
         trainer.args.report_to = []
@@ -144,8 +183,8 @@ class RecordedRLHF(SwiftRLHF):  # type: ignore[misc]
 def train(arguments: list[str], until: int | None = None) -> Fit | None:
     """Run ms-swift with these command-line arguments, to step `until` or to its end.
 
-    None in all but the first of several processes. Of a run that is continued only the new steps are counted. Raises
-    StageError when a step is not finite.
+    None in all but the first of several processes. Of a run that is continued all steps are counted. Raises StageError
+    when a step is not finite.
     """
     if {"--deepspeed", "--use_cpu"} <= set(arguments):
         import deepspeed
@@ -154,26 +193,7 @@ def train(arguments: list[str], until: int | None = None) -> Fit | None:
         deepspeed.init_distributed("gloo")
     pipeline = RecordedRLHF(arguments, until)
     pipeline.main()
-    peak, kind = peak_memory()
-    counted = _of_all_processes((pipeline.counter, peak))
-    if pipeline.args.rank > 0:
-        return None
-    counters, peaks = zip(*counted, strict=True)
-    checkpoint = Path(pipeline.train_msg["last_model_checkpoint"])
-    return Fit(
-        checkpoint=checkpoint,
-        rows=pipeline.trained_rows,
-        steps=pipeline.train_msg["global_step"],
-        row_counts=dict(sum((counter.rows for counter in counters), Counter())),
-        sequences=sum(counter.sequences for counter in counters),
-        tokens=sum(counter.tokens for counter in counters) or None,
-        history=pipeline.recorder.history,
-        seconds=pipeline.recorder.seconds,
-        trainable_parameters=pipeline.trainable,
-        adapter_norm=adapter_norm(checkpoint),
-        peak_memory_bytes=max(peaks),
-        memory_kind=kind,
-    )
+    return pipeline.fitted(Path(pipeline.train_msg["last_model_checkpoint"]), pipeline.train_msg["global_step"])
 
 
 def _of_all_processes(value: tuple[_Counter, int]) -> list[tuple[_Counter, int]]:

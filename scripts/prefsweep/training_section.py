@@ -134,8 +134,13 @@ def _lead(trained: Sequence[RunResults]) -> str:
         "share of the steps, so that methods compare; strong are the runs of each method's best point. A line is a "
         "running mean over a tenth of the run, the faint one behind it the single steps. Point at a line to see whose "
         "it is. Losses and rewards follow each method's own definition and scale: compare shapes across methods, not "
-        "heights."
+        "heights." + _resumed(trained)
     )
+
+
+def _resumed(trained: Sequence[RunResults]) -> str:
+    runs = [f"{run.run.id} (step {run.train.resumed_at})" for run in trained if run.train and run.train.resumed_at]
+    return f" Stopped, and resumed from a checkpoint: {', '.join(runs)}." if runs else ""
 
 
 def _range(values: Sequence[int]) -> str:

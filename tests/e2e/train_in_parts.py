@@ -22,7 +22,7 @@ def trained(settings: dict[str, Any], folder: str, until: int | None = None, sta
         own["resume_from_checkpoint"] = str(start.checkpoint)
     fitted = train(as_arguments(own), until)
     assert fitted is not None
-    return fitted.after(start)
+    return fitted
 
 
 def adapter(fitted: Fit) -> str:

@@ -83,6 +83,11 @@ def test_runs_of_other_lengths_share_an_axis(study: StudyResults) -> None:
     assert len(drawn.lines[0]["x"]) == len(drawn.lines[0]["y"]) == 60
     lead = training_section(with_runs(study, [logged(short, loss=[1.0, 1.0])]), compared(study), COLOURS)["lead"]
     assert lead.startswith("2 to 200 optimiser steps and 288 sequences per run.")
+    assert "resumed" not in lead
+    assert long.train
+    stopped = replace(long, train=long.train.model_copy(update={"resumed_at_steps": [100, 150]}))
+    lead = training_section(with_runs(study, [stopped]), compared(study), COLOURS)["lead"]
+    assert lead.endswith(f"Stopped, and resumed from a checkpoint: {long.run.id} (step 100, 150).")
 
 
 def test_the_best_points_runs_are_strong_and_show_their_steps(study: StudyResults) -> None:

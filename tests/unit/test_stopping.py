@@ -26,7 +26,8 @@ stop.listen(local=sys.argv[2] == "local")
 shell = ["bash", "-c", '"$0" -c "$1" || { [ $? -eq 3 ] && echo said; }', sys.executable, sys.argv[1]]
 first = subprocess.Popen(shell)
 with lock:
-    time.sleep(1.5)
+    time.sleep(1)
+time.sleep(1)
 late = subprocess.Popen(shell)
 codes = [first.wait(), late.wait()]
 assert no_more.wait(10)

@@ -31,7 +31,7 @@ class TrainStep(Record):
 
 
 class Fit(Record):
-    """What the engine left behind of one run, as its first process tells the job that started it."""
+    """What the engine left behind of one run, as its first process tells the job that started it, or a checkpoint."""
 
     checkpoint: Path
     rows: int
@@ -89,6 +89,8 @@ class TrainRecord(Record):
     history: list[TrainStep]
     continued_from_step: int = 0
     """What came before was trained by the run's earlier rungs; times and all other figures here are of the whole."""
+    resumed_at_steps: list[int] = Field([])
+    """Where a training that was stopped went on from a checkpoint. Steps made twice count once, here and in times."""
     checkpoint: list[FileHash] = Field([])
     """From which a run that ends at a rung can be continued, bit for bit."""
     train_seconds: float
@@ -99,6 +101,11 @@ class TrainRecord(Record):
     """Resident set on CPU, allocator peak on CUDA; of several GPUs, the fullest one's."""
     memory_kind: MemoryKind
     versions: dict[str, str]
+
+    @property
+    def resumed_at(self) -> str | None:
+        """`resumed_at_steps` as text; None if the training was never stopped."""
+        return ", ".join(map(str, self.resumed_at_steps)) or None
 
     @property
     def kl_zero_share(self) -> float | None:

@@ -29,7 +29,7 @@ test-unit: develop ## the library, module by module
 	$(DEVELOP)/pytest tests/unit -n auto
 
 test-workflow: develop ## what the DAG promises, with stub engines
-	$(DEVELOP)/pytest tests/workflow
+	$(DEVELOP)/pytest tests/workflow -n auto --dist loadfile
 
 test-faults: develop ## faults and bad input as a user meets them, with stub engines
 	$(DEVELOP)/pytest tests/faults -n auto

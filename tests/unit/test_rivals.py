@@ -62,6 +62,7 @@ def judge(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "study-directory": folder,
         "template": TEMPLATE,
         "replies": folder / ".judged",
+        "vllm": folder / "never-started",
         "output": folder / "rivals",
     }
     arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]

@@ -39,21 +39,13 @@ class Start:
     rung: Path | None
     """The checkpoint of the run's rung; the other may be a later one."""
     resumed_at_steps: list[int]
+    seconds_before: float
+    """Spent on the run until here, without what was in vain: a rung's whole process, and training after it."""
 
     @property
     def rung_steps(self) -> int:
         """How many steps the rung had made."""
         return fit_until(self.rung).steps if self.rung else 0
-
-    @property
-    def seconds_before(self) -> float:
-        """Spent on the run until here, without what was in vain: a rung's whole process, and training after it."""
-        trained = fit_until(self.checkpoint).seconds if self.checkpoint else 0.0
-        if self.rung is None:
-            return trained
-        return (
-            TrainRecord.read(self.rung.with_name("train.json")).total_seconds + trained - fit_until(self.rung).seconds
-        )
 
     def fitted(self, last: int) -> Fit | None:
         """The whole training, if it was stopped after its last step."""
@@ -72,4 +64,13 @@ def find_start(work: Path, rung: Path | None, identity: str) -> Start:
     stopped = last_whole(work / CHECKPOINTS)
     steps = [*former.resumed_at_steps, fit_until(stopped).steps] if former and stopped else []
     Attempt(identity=identity, resumed_at_steps=steps).write(work / _ATTEMPT)
-    return Start(stopped or rung, rung, steps)
+    # Read now: the engine removes its older checkpoints as it goes on.
+    return Start(stopped or rung, rung, steps, _seconds_before(stopped or rung, rung))
+
+
+def _seconds_before(checkpoint: Path | None, rung: Path | None) -> float:
+    trained = fit_until(checkpoint).seconds if checkpoint else 0.0
+    if rung is None:
+        return trained
+    record = TrainRecord.read(rung.with_name("train.json"))
+    return record.total_seconds - record.train_seconds + trained

@@ -1,5 +1,6 @@
 """A training that is tried again goes on from what is whole and its own, and from nothing else."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from prefsweep.attempts import CHECKPOINTS, clear, find_start
 from prefsweep.checkpoints import publish_checkpoint, seal
 from prefsweep.records.train import Fit
 from tests.unit.test_fitting import FITTED
+from tests.unit.test_gates import trained
 
 SAME, OTHER = "the same training", "another training"
 
@@ -21,6 +23,11 @@ def saved(work: Path, steps: int, *, sealed: bool = True) -> Path:
     if sealed:
         seal(checkpoint, counted(checkpoint, steps))
     return checkpoint
+
+
+def rung_record(folder: Path) -> None:
+    """A rung whose process took 101.5 s, 3 s of them for its steps."""
+    trained().model_copy(update={"train_seconds": 3.0, "total_seconds": 101.5}).write(folder / "train.json")
 
 
 def counted(checkpoint: Path, steps: int) -> Fit:
@@ -40,6 +47,7 @@ def work(tmp_path: Path) -> Path:
 def test_it_goes_on_from_the_latest_checkpoint_and_says_where(work: Path) -> None:
     start = find_start(work, None, SAME)
     assert start.checkpoint == work / CHECKPOINTS / "checkpoint-10"
+    shutil.rmtree(start.checkpoint)  # as the engine does with what is no longer among the latest
     assert (start.resumed_at_steps, start.seconds_before, start.rung_steps) == ([10], 10.0, 0)
     saved(work, 15)
     assert find_start(work, None, SAME).resumed_at_steps == [10, 15]
@@ -95,12 +103,14 @@ def test_a_rungs_checkpoint_is_gone_on_from_until_there_is_a_later_one(tmp_path:
     publish_checkpoint(counted(engine, 3), rung)
     work = tmp_path / "training"
     clear(work)
+    rung_record(rung.parent)
     start = find_start(work, rung, SAME)
-    assert (start.checkpoint, start.rung_steps, start.resumed_at_steps) == (rung, 3, [])
+    assert (start.checkpoint, start.rung_steps, start.resumed_at_steps, start.seconds_before) == (rung, 3, [], 101.5)
     assert start.fitted(3) is None, "the run has its own last step"
     saved(work, 5)
     start = find_start(work, rung, SAME)
     assert (start.checkpoint, start.rung_steps) == (work / CHECKPOINTS / "checkpoint-5", 3)
+    assert start.seconds_before == 101.5 + 2
 
 
 def test_nothing_else_is_left_of_an_earlier_attempt(work: Path) -> None:

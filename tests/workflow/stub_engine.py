@@ -4,9 +4,8 @@ Only the workflow's behaviour is tested with it; nothing it writes is ever publi
 STUB_FAIL names methods whose training fails (STUB_FAIL_RUN one of them, as `method:part of a run's id`), STUB_FAULT
 what is wrong with what trained, STUB_GREEDY methods whose training takes 1.5 GB of memory, STUB_SECONDS says how long
 a training lasts, STUB_HOLD names a file whose end trainings wait for, STUB_DISASTERS (each as `stage:method:what`)
-what befalls a stage: it `fills` the disk, `hangs`, is `killed` by the kernel, or runs out of `memory`; STUB_LUCK (as
-`seed share disasters`) lets chance decide, and STUB_JOURNAL is where its victims are written. STUB_FAIL_DRIFT names
-methods whose distance from the base cannot be computed, STUB_UNREWARDED one whose answers no reward model can be
+what befalls a stage: it `fills` the disk, `hangs`, is `killed` by the kernel, or runs out of `memory`. STUB_FAIL_DRIFT
+names methods whose distance from the base cannot be computed, STUB_UNREWARDED one whose answers no reward model can be
 served for.
 """
 
@@ -63,7 +62,7 @@ def main(script: str, arguments: list[str]) -> None:
 def befall(stage: str, options: Namespace, directory: Path) -> None:
     method = Plan.read(Path(options.plan)).point_of(options.run).method
     disasters = (written.split(":") for written in os.environ.get("STUB_DISASTERS", "").split())
-    for what in [what for *place, what in disasters if place == [stage, method]] or misfortune(stage, options.run):
+    for what in (what for *place, what in disasters if place == [stage, method]):
         if what == "fills":
             with published_directory(directory / "adapter") as folder, (folder / "weights").open("wb") as weights:
                 while True:
@@ -74,17 +73,6 @@ def befall(stage: str, options: Namespace, directory: Path) -> None:
         if what == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
         raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-
-
-def misfortune(stage: str, run: str) -> list[str]:
-    """At most one disaster by chance, written to the journal before it happens."""
-    seed, share, *disasters = os.environ.get("STUB_LUCK", "0 0").split()
-    luck = random.Random(f"{seed} {stage} {run}")
-    if luck.random() >= float(share):
-        return []
-    with Path(os.environ["STUB_JOURNAL"]).open("a") as journal:
-        journal.write(f"{run}\n")
-    return [luck.choice(disasters)]
 
 
 def train(options: Namespace, directory: Path) -> None:

@@ -14,6 +14,7 @@ from prefsweep.environments import python_of, root
 from prefsweep.failures import Failure
 from prefsweep.records.base import hashed_files
 from prefsweep.records.merge import MergeRecord
+from prefsweep.records.train import TrainRecord
 from tests.e2e.merge_all import MARK
 from tests.e2e.trainer import told_by
 from tests.real_project import ROOT, FinishedStudy
@@ -149,8 +150,10 @@ def test_a_merge_of_an_adapter_of_zeros_fails(study: FinishedStudy, tmp_path: Pa
     )
     adapter = run / "adapter" / "adapter_model.safetensors"
     subprocess.run([str(python_of("train", "cpu")), "-c", blank, str(adapter)], check=True)
-    failure = failed(study, "merge", "dpo", run)
-    assert failure.failure == "no_effect"
+    assert failed(study, "merge", "dpo", run).failure == "wrong_model"
+    record = TrainRecord.read(run / "train.json")
+    record.model_copy(update={"adapter": hashed_files(run / "adapter")}).write(run / "train.json")
+    assert failed(study, "merge", "dpo", run).failure == "no_effect"
 
 
 def test_a_killed_merge_is_done_again_to_the_same_bytes(study: FinishedStudy, tmp_path: Path) -> None:

@@ -225,8 +225,7 @@ class Plan(Record):
 
     def opponent(self, run: str) -> str:
         """The base's run that a run is compared with: of the same seed, or the only one. KeyError if there is none."""
-        bases = [point.id for point in self.points if point.method == BASE]
-        runs = {one.seed: one.id for base in bases for one in self.runs_by_point[base]}
+        runs = {one.seed: one.id for one in self.runs if self.point_of(one.id).method == BASE}
         return next(iter(runs.values())) if len(runs) == 1 else runs[self.run(run).seed]
 
     @property

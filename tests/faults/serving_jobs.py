@@ -1,6 +1,9 @@
 """What jobs of the serving environment start from in these tests: a prepared study, and a `vllm` that is not vLLM."""
 
+import os
 import shutil
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from prefsweep.environments import ensure, python_of
@@ -29,3 +32,16 @@ def attested_study(folder: Path, shape: Shape) -> Path:
     attested = [file for file in hashed_files(data) if file.name == "heldout.jsonl"]
     DataAudit.read(data / "data.json").model_copy(update={"files": attested}).write(data / "data.json")
     return study
+
+
+def outcome_of(command: Sequence[str], faults: str) -> tuple[int, str]:
+    """Exit status and output of a job whose fake server has these faults."""
+    outcome = subprocess.run(
+        command,
+        env=os.environ | {"FAKE_FAULTS": faults},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return outcome.returncode, outcome.stdout

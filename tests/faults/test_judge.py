@@ -3,8 +3,6 @@
 The job is the real one; only the server is not vLLM.
 """
 
-import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,7 @@ from prefsweep.records.judge import JudgedPair, JudgeRecord
 from prefsweep.settings import JudgeConfig
 from tests.example_study import Shape
 from tests.fake_server import fake_vllm
-from tests.faults.serving_jobs import attested_study
+from tests.faults.serving_jobs import attested_study, outcome_of
 from tests.model_fixtures import edit
 from tests.real_project import ROOT
 from tests.tokenizer_model import write_tokenizer_model
@@ -64,15 +62,7 @@ class Jobs:
         command += ["--run", run, "--opponent", self.plan.opponent(run), "--data", str(self.study / "data")]
         command += ["--template", str(ROOT / "config" / "judges" / "pairwise.md"), "--vllm", str(self.vllm)]
         command += ["--replies", str(self.study.parent / ".judged"), "--output", str(folder)]
-        outcome = subprocess.run(
-            command,
-            env=os.environ | {"FAKE_FAULTS": faults},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        return outcome.returncode, outcome.stdout
+        return outcome_of(command, faults)
 
     def record(self, method: str) -> JudgeRecord:
         return JudgeRecord.read(self.folder(method) / "judge.json")

@@ -3,8 +3,6 @@
 The job is the real one, in the serving environment; only the server is not vLLM.
 """
 
-import os
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ from prefsweep.records.reward import RewardRecord
 from prefsweep.reward_model import planned_reward_model
 from prefsweep.settings import RewardModelConfig
 from tests.example_study import Shape
-from tests.faults.serving_jobs import attested_study
+from tests.faults.serving_jobs import attested_study, outcome_of
 from tests.model_fixtures import edit
 from tests.real_project import ROOT
 from tests.tokenizer_model import write_tokenizer_model
@@ -45,15 +43,7 @@ class Jobs:
         run = self.runs[method]
         command = [str(self.python), str(ROOT / "scripts" / "reward.py"), "--plan", str(self.study / "plan.json")]
         command += ["--run", run, "--data", str(self.study / "data"), "--kept", str(self.study.parent / ".rewarded")]
-        outcome = subprocess.run(
-            [*command, "--output", str(self.study / "runs" / run)],
-            env=os.environ | {"FAKE_FAULTS": faults},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        return outcome.returncode, outcome.stdout
+        return outcome_of([*command, "--output", str(self.study / "runs" / run)], faults)
 
     def record(self, method: str) -> RewardRecord:
         return RewardRecord.read(self.study / "runs" / self.runs[method] / "reward.json")

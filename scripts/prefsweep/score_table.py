@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 import numpy as np
@@ -25,6 +25,8 @@ class ScoreTable:
     """Those that any prompt has, in the order in which they first occur."""
     values: Array
     """Shape (metrics, prompts), NaN where a prompt lacks a metric."""
+    _masks: dict[Half | None, Array] = field(default_factory=dict, init=False, repr=False)
+    """Half → its held-out prompts, found once for all metrics."""
 
     @classmethod
     def of(cls, scores: Scores) -> "ScoreTable":
@@ -57,7 +59,13 @@ class ScoreTable:
         """Mean of a metric over the held-out prompts that have it; both halves unless one is named."""
         if metric not in self.metrics:
             return None
-        rows = zip(self.parts, self.halves, self.values[self.metrics.index(metric)].tolist(), strict=True)
-        found = [value for part, own, value in rows if part == "heldout" and half in (None, own)]
-        finite = [value for value in found if math.isfinite(value)]
+        values = self.values[self.metrics.index(metric)][self._heldout(half)]
+        finite = values[np.isfinite(values)].tolist()
         return fmean(finite) if finite else None
+
+    def _heldout(self, half: Half | None) -> Array:
+        """Which prompts are held out and in this half, or in any: shape (prompts,)."""
+        if half not in self._masks:
+            pairs = zip(self.parts, self.halves, strict=True)
+            self._masks[half] = np.array([part == "heldout" and half in (None, own) for part, own in pairs], dtype=bool)
+        return self._masks[half]

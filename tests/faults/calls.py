@@ -29,12 +29,11 @@ LONG = "36000"
 """Seconds that a training lasts which is to be stopped."""
 
 
-@contextmanager
-def called(project: Project, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """Snakemake on the project's study; nothing of it is left when the block ends."""
-    command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "1", "--configfile", "study.yaml"]
+def started(project: Project, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """Snakemake on the project's study, in a session of its own."""
+    command = [sys.executable, "-m", "snakemake", *arguments, "--configfile", "study.yaml"]
     with (project.directory / "output").open("a") as said:
-        call = subprocess.Popen(
+        return subprocess.Popen(
             command,
             cwd=project.directory,
             env=os.environ | project.environment | environment,
@@ -43,13 +42,19 @@ def called(project: Project, *arguments: str, **environment: str) -> Iterator[su
             text=True,
             start_new_session=True,
         )
-        try:
-            yield call
-        finally:
-            family = [process for process in psutil.process_iter() if _session(process) == call.pid]
-            for process in family:
-                process.kill()
-            call.wait()
+
+
+@contextmanager
+def called(project: Project, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """The same on one core; nothing of it is left when the block ends."""
+    call = started(project, *arguments, "--cores", "1", **environment)
+    try:
+        yield call
+    finally:
+        family = [process for process in psutil.process_iter() if _session(process) == call.pid]
+        for process in family:
+            process.kill()
+        call.wait()
 
 
 def _session(process: psutil.Process) -> int | None:

@@ -3,7 +3,6 @@
 `results/` is a small disk of its own, which takes the right to mount one.
 """
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 
 from prefsweep.files import sha256_of
 from tests.example_study import Shape, build_study
+from tests.small_disk import small_disk
 from tests.workflow.conftest import STUDY, Project, new_project
 
 DISK_BYTES = 64_000_000
@@ -22,20 +22,13 @@ RECORDS = ("train.json", "merge.json", "generations.jsonl", "evaluation.json", "
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small disk takes root")
     found = new_project(tmp_path_factory.mktemp("disk") / "project")
     head, _, _ = STUDY.format(model="base-model").partition("  simpo:")
     (found.directory / "study.yaml").write_text(f"{head}train: {{batch_size: 16}}\nevaluate: {{kl_from_base: false}}\n")
-    results = found.directory / "results"
-    results.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "none", results], check=False)
-    if mounted.returncode:
-        pytest.skip("no disk can be mounted here")
-    try:
+    with small_disk(found.directory / "results", DISK_BYTES) as mounted:
+        if not mounted:
+            pytest.skip("mounting a small disk takes root, and the right to")
         yield found
-    finally:
-        subprocess.run(["umount", "--lazy", results], check=True)
 
 
 @contextmanager

@@ -3,10 +3,10 @@
 Only the workflow's behaviour is tested with it; nothing it writes is ever published. The environment variable
 STUB_FAIL names methods whose training fails (STUB_FAIL_RUN one of them, as `method:part of a run's id`), STUB_FAULT
 what is wrong with what trained, STUB_GREEDY methods whose training takes 1.5 GB of memory, STUB_SECONDS says how long
-a training lasts, STUB_HOLD names a file whose end trainings wait for, STUB_DISASTERS (each as `stage:method:what`)
-what befalls a stage: it `fills` the disk, `hangs`, is `killed` by the kernel, or runs out of `memory`. STUB_FAIL_DRIFT
-names methods whose distance from the base cannot be computed, STUB_UNREWARDED one whose answers no reward model can be
-served for.
+a training lasts, STUB_HOLD names a file whose end trainings wait for, STUB_DISASTERS (each as `stage:method:what` or
+`stage:run:what`) what befalls a stage: it `fills` the disk, `hangs`, is `killed` by the kernel beside its engine, runs
+out of `memory`, its engine `dies`, or its loss is `nan`. STUB_FAIL_DRIFT names methods whose distance from the base
+cannot be computed, STUB_UNREWARDED one whose answers no reward model can be served for. STUB_JOURNAL is journal.py's.
 """
 
 import json
@@ -34,6 +34,7 @@ from prefsweep.stalling import wait_while_alive
 from prefsweep.task_index import TaskFacts, TaskIndex
 from tests import example_study as example
 from tests.example_rewards import reward_record
+from tests.journal import note, noted
 
 SHAPE = example.Shape()
 FAULTS = {"frozen": {"adapter_norm": 0.0}, "lossy": {"rows": 143}, "cut short": {"steps": 35}}
@@ -53,26 +54,34 @@ def main(script: str, arguments: list[str]) -> None:
         fetch_model(load_model_spec(json.loads(options.model), Path()), Path(options.models_dir), None)
         return
     directory = Path(options.output)
-    with recorded(options.run, script, directory):
+    note("asked", script, options.run)
+    with recorded(options.run, script, directory), noted(script, options.run):
         befall(script, options, directory)
         stages = {"train": train, "merge": merge, "measure": measure, "drift": drift, "reward": reward}
         stages[script](options, directory)
+    note("done", script, options.run)
 
 
 def befall(stage: str, options: Namespace, directory: Path) -> None:
     method = Plan.read(Path(options.plan)).point_of(options.run).method
     disasters = (written.split(":") for written in os.environ.get("STUB_DISASTERS", "").split())
-    for what in (what for *place, what in disasters if place == [stage, method]):
+    for what in (what for *place, what in disasters if place in ([stage, method], [stage, options.run])):
+        note("struck", stage, options.run, what)
         if what == "fills":
             with published_directory(directory / "adapter") as folder, (folder / "weights").open("wb") as weights:
                 while True:
                     weights.write(bytes(1 << 16))
-        if what == "hangs":
-            with process_group(["sleep", "3600"], {}) as process:
-                wait_while_alive(process, "the trainer", directory)
-        if what == "killed":
-            os.kill(os.getpid(), signal.SIGKILL)
-        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        if what == "nan":
+            raise StageError("nan", "step 7: the loss is nan")
+        if what == "memory":
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        with process_group(["sleep", "3600"], {}) as engine:
+            if what == "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if what == "dies":
+                engine.kill()
+            status = wait_while_alive(engine, "the trainer", directory)
+            raise StageError("server_crash", f"the server ended with status {status}")
 
 
 def train(options: Namespace, directory: Path) -> None:

@@ -5,7 +5,7 @@ ENVS := $(or $(PREFSWEEP_ENVS),.envs)
 WORKFLOW := $(ENVS)/$(DEVICE)/workflow/bin
 DEVELOP := $(ENVS)/cpu/develop/bin
 
-.PHONY: setup demo test check audit test-unit test-workflow test-faults test-browser test-slurm test-e2e test-docker test-gpu bench bench-compare bench-halving bench-length-control bench-page bench-plan bench-soak bench-statistics bench-sweep bench-validate develop locks schema clean
+.PHONY: setup demo test check audit test-unit test-workflow test-faults test-browser test-slurm test-e2e test-docker test-gpu bench bench-compare bench-halving bench-length-control bench-page bench-plan bench-protections bench-soak bench-statistics bench-sweep bench-validate develop locks schema clean
 
 setup: ## create the environments a study needs
 	$(PYTHON) scripts/setup.py --device $(DEVICE)
@@ -65,6 +65,9 @@ bench-page: develop ## how soon the page of 16, 101 and 1,001 runs answers its r
 
 bench-plan: develop ## 10,000 runs planned, and how soon the first of 1,000 starts
 	PYTHONPATH=scripts:. $(DEVELOP)/python -m benchmarks.plan
+
+bench-protections: develop ## each protection taken out in turn: does its test fail? An hour or two
+	PYTHONPATH=scripts:. $(DEVELOP)/python -m benchmarks.protections
 
 bench-soak: develop ## 200 runs under random faults, stops and kills, with stub engines: what is lost; half an hour, as root
 	PYTHONPATH=scripts:. $(DEVELOP)/python -m benchmarks.soak

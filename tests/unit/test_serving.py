@@ -76,9 +76,11 @@ def test_a_server_that_dies_while_loading_is_found_at_once_and_started_once_more
 def test_a_server_that_never_gets_ready_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_FAULTS", "never-ready")
     monkeypatch.setattr(module, "READY_TIMEOUT_SECONDS", 1.0)
+    started = time.monotonic()
     with pytest.raises(StageError, match="not ready after 1 s") as caught, fake(tmp_path):
         pass
     assert caught.value.failure == "timeout"
+    assert time.monotonic() - started < SOON_SECONDS
 
 
 @pytest.mark.parametrize("faults", ["stubborn", "orphan"])

@@ -31,7 +31,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_process_without_a_sign_of_life_is_given_up(tmp_path: Path) -> None:
     with (
-        started("time.sleep(3600)") as process,
+        started("time.sleep(60)") as process,
         pytest.raises(StageError, match="the trainer showed no sign") as caught,
     ):
         wait_while_alive(process, "the trainer", tmp_path)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 _NAMED_LIKE_ONE = re.compile(
     r"(?:^|_)(?:TOKEN|KEY|SECRET|PASSPHRASE|CREDENTIALS?)(?:_|$)|PASSW(?:OR)?D|APIKEY", re.IGNORECASE
 )
-_USER_IN_ADDRESS = re.compile(r"(:/{1,2})[^/\s@]+@")
-"""One slash where the address was taken for a path."""
+_USER_IN_ADDRESS = re.compile(r"(:/{1,2})[^/\s]+@")
+"""One slash where the address was taken for a path; to the last @ before the path, because passwords may have some."""
 
 
 def is_secret(name: str) -> bool:

@@ -47,8 +47,9 @@ def fit(
     command = [str(trainer), "--settings", str(settings), "--directory", str(directory)]
     command += ["--until", str(until)] if until else []
     # Threads that spin while they wait are 10 % faster alone, and several times slower beside any busy process.
-    sharing = {"OMP_NUM_THREADS": str(max(1, threads // processes)), "OMP_WAIT_POLICY": "PASSIVE"}
-    with process_group([sys.executable, *_torchrun(processes), *command], {**environment, **sharing}) as process:
+    fixed = {"OMP_NUM_THREADS": str(max(1, threads // processes)), "OMP_WAIT_POLICY": "PASSIVE"}
+    fixed |= {"PYTHONHASHSEED": "0"}  # peft writes sets of names, in the order of their hashes
+    with process_group([sys.executable, *_torchrun(processes), *command], {**environment, **fixed}) as process:
         status = wait_while_alive(process, "the trainer", directory)
     if (directory / _TROUBLE).exists():
         trouble = Trouble.read(directory / _TROUBLE)

@@ -52,9 +52,10 @@ def _offered(schema: Schema, field: Schema) -> Iterator[Schema]:
         yield from _offered(schema, schema["$defs"][field["$ref"].rpartition("/")[2]])
         return
     alternatives = field.get("anyOf") or field.get("oneOf")
-    if not alternatives:
+    if not alternatives or "properties" in field:  # of a section: which of its keys go together
         yield field
-    for alternative in alternatives or []:
+        return
+    for alternative in alternatives:
         yield from _offered(schema, alternative)
 
 

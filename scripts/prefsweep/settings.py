@@ -13,7 +13,6 @@ Attention = Literal["sdpa", "eager"]
 Sharding = Literal["zero1", "zero2", "zero3"]
 """Stages of ZeRO: the optimiser's states, also gradients, also weights."""
 
-
 ENGINE = "engine"
 """The key of `train`, of a method and of a point's settings: further arguments of ms-swift, as one value."""
 JOBS_PER_GPU = "jobs_per_gpu"
@@ -162,6 +161,8 @@ _OF_AN_ENDPOINT = ("model", "api_key_env", "price", "max_cost")
 class JudgeConfig(Strict):
     """Who compares every arm's answers with the base's, and what may be spent on it (docs/judge.md)."""
 
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["url", "model"]}, {"required": ["serve"]}]})
+
     url: str | None = Field(
         None,
         pattern=r"^https?://[^@\s]+$",
@@ -173,9 +174,7 @@ class JudgeConfig(Strict):
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
         description="Of `url`: the environment variable with the key; unset: no key.",
     )
-    serve: Named | None = Field(
-        None, description="In place of `url`: a model that vLLM serves here, named or in place as the study's `model`."
-    )
+    serve: Named | None = Field(None, description="In place of `url`: a model to serve here, like the study's `model`.")
     precision: Precision | None = Field(None, description="Of `serve`: of the served weights; unset: bfloat16.")
     template: str = Field("pairwise", min_length=1, description="A file in config/judges/, or the path of one.")
     verdicts: Literal["json_schema", "text"] = Field(

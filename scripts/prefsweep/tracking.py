@@ -16,8 +16,13 @@ FOLDER = "tracking"
 NONE = "none"
 DEFAULT = ["tensorboard"]
 _INTEGRATIONS = ("tensorboard", "wandb", "mlflow", "swanlab", "trackio")
-_OFFLINE = {"WANDB_MODE": "offline"}
-"""Unless the caller's environment says otherwise; the other integrations write to a folder of their own accord."""
+_OFFLINE = {
+    "WANDB_MODE": "offline",
+    "WANDB_ERROR_REPORTING": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",  # Hugging Face's libraries, trackio among them
+}
+"""Unless the caller's environment says otherwise. Nothing is sent, no usage or error report either."""
 
 _SECRETS = {
     "wandb": ("WANDB_API_KEY",),

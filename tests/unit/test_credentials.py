@@ -33,3 +33,5 @@ def test_what_a_program_gets(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_addresses_without_who_asks() -> None:
     said = "https://me:secret@mirror.example/a@b did not answer; ssh://host/x, me@mail.example"
     assert redacted(said) == "https://***@mirror.example/a@b did not answer; ssh://host/x, me@mail.example"
+    assert redacted("https://me:se@cr@et@mirror.example/simple") == "https://***@mirror.example/simple"
+    assert redacted("http://a:b@one,http://c:d@two") == "http://***@one,http://***@two"

@@ -44,6 +44,17 @@ def test_what_a_trainer_reports_reaches_its_owner(tmp_path: Path, monkeypatch: p
     assert run(tmp_path, body, monkeypatch) == FITTED
 
 
+def test_trainers_write_a_set_in_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = "(directory / 'order').write_text(' '.join({'q_proj', 'k_proj', 'v_proj', 'o_proj', 'up_proj'}))"
+    orders = set()
+    for seed in ("7", "8"):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        with pytest.raises(StageError):
+            run(tmp_path, body, monkeypatch)
+        orders.add((tmp_path / "order").read_text())
+    assert len(orders) == 1
+
+
 def test_a_trainer_that_stumbles_after_its_report_has_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report(FITTED, tmp_path / "reported")
     body = "os.rename(directory / 'reported' / 'fit.json', directory / 'fit.json')\nos.abort()"

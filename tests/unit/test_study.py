@@ -219,6 +219,21 @@ def test_every_key_is_in_the_reference() -> None:
         assert {key for key in keys_at(model, place) if said.format(key) not in text} == set(), place
 
 
+@pytest.mark.parametrize(
+    ("judge", "accepted"),
+    [
+        ({}, False),
+        ({"url": "https://judge.example/v1"}, False),
+        ({"url": "https://judge.example/v1", "model": "m"}, True),
+        ({"serve": "m"}, True),
+    ],
+)
+def test_an_editor_knows_that_somebody_must_judge(judge: dict[str, str], accepted: bool) -> None:
+    study = load_yaml(ROOT / "config" / "demo.yaml").value
+    study["evaluate"]["judge"] = judge
+    assert Draft202012Validator(json.loads(schema_text())).is_valid(study) == accepted
+
+
 @pytest.mark.parametrize("study", sorted(ROOT.glob("config/*.yaml")), ids=lambda path: path.stem)
 def test_shipped_studies_load_and_fit_the_schema(study: Path) -> None:
     load_study(study, {}, METHODS)

@@ -11,10 +11,16 @@ FOLDER = Path("/run/tracking")
 
 
 def test_everything_lands_below_the_run_and_offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("WANDB_MODE", "MLFLOW_TRACKING_URI"):
+    silent = {
+        "WANDB_MODE": "offline",
+        "WANDB_ERROR_REPORTING": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+    }
+    for name in (*silent, "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
     found = tracking_environment(FOLDER, [])
-    assert found.pop("WANDB_MODE") == "offline"
+    assert {name: found.pop(name) for name in silent} == silent
     assert all("/run/tracking" in value for value in found.values())
 
 

@@ -15,6 +15,8 @@ from prefsweep.splitting import normalised_prompt
 
 LEARNT_ON = 2000
 """Training pairs, those with the smallest ids, in which the majority rule looks up each feature's direction."""
+EXPLOITABLE = 0.65
+"""Share of held-out pairs a rule without a model may get right before the reader is told."""
 
 _MARKUP = regex.compile(
     r"^[ \t]*(?:\#{1,6}[ ]|[-*+•][ ]|\d+[.)][ ]|>[ ]|\||```)|\*\*[^*\n]+\*\*|`[^`\n]+`|\[[^]\n]+\]\(|</?[a-z]+[^>\n]*>",
@@ -97,3 +99,11 @@ def baseline_accuracies(
         for rule, won in rules.items()
     ]
     return sorted(found, key=lambda baseline: -baseline.heldout)
+
+
+def exploitable_rule(baselines: Sequence[BaselineAccuracy]) -> str | None:
+    """A notice when the best rule, which is the first, gets so much right that a method could learn that alone."""
+    if not baselines or baselines[0].heldout <= EXPLOITABLE:
+        return None
+    best = baselines[0]
+    return f"“{best.rule}” alone picks the chosen answer of {100 * best.heldout:.0f} % of the held-out pairs"

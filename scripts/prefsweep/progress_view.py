@@ -11,7 +11,7 @@ from rich.text import Text
 
 from prefsweep.job_log import readable
 from prefsweep.records.progress import FailedJob, RunningJob, StageProgress, StudyProgress
-from prefsweep.wording import count
+from prefsweep.wording import count, joined
 
 _BAR = 24
 _MOST = 10
@@ -148,13 +148,15 @@ def _time_left(progress: StudyProgress, now: datetime) -> list[str]:
     if progress.finished:
         return []
     lines = []
-    if progress.remaining_seconds is None:
-        lines.append("time left: unknown until a job of each stage has finished")
+    if progress.unknown_stages and not progress.remaining_seconds:
+        lines.append("time left: unknown until a job has finished")
     elif progress.remaining_seconds:
         at_a_time = max(1, len(progress.running))
         wall = progress.remaining_seconds / at_a_time
         beside = f"{at_a_time} jobs at a time, as now" if at_a_time > 1 else "one job at a time"
         done = f"; done about {_when(now + timedelta(seconds=wall), now)}" if progress.running else ""
+        if progress.unknown_stages:
+            done = f", not counting {joined(progress.unknown_stages)}: no such job has finished yet"
         lines.append(f"time left: about {_roughly(wall)}, {beside}{done}")
     if progress.first_guess:
         lines.append("~ a first guess, from the model's size: no such job has finished yet (docs/plan.md)")

@@ -35,7 +35,7 @@ def read_progress(study_directory: Path, now: datetime) -> StudyProgress:
     made = len(decisions(study_directory, plan))
     of_all = _of_the_study(study_directory, plan, caller)
     running = [_running_job(plan, times, job, now) for job in jobs if job.state == "running"]
-    left, basis = _left(plan, times, jobs, running, made)
+    left, basis, unknown = _left(plan, times, jobs, running, made)
     return StudyProgress(
         study=plan.study,
         prepared=(study_directory / "data" / "data.json").exists(),
@@ -49,6 +49,7 @@ def read_progress(study_directory: Path, now: datetime) -> StudyProgress:
         decisions_made=made,
         decisions_planned=len(decided_on(plan)),
         remaining_seconds=left,
+        unknown_stages=[stage for stage in LAST_RECORDS if stage in unknown],
         first_guess=basis == "first guess",
     )
 
@@ -136,24 +137,22 @@ def _failed(failure: Failure, label: str, log: Path) -> FailedJob:
 
 def _left(
     plan: Plan, times: JobTimes, jobs: Sequence[Job], running: Sequence[RunningJob], decisions_made: int
-) -> tuple[float | None, Basis]:
-    """Seconds of the jobs that are left, one after the other, and the weakest ground for them.
+) -> tuple[float | None, Basis, set[str]]:
+    """Seconds of the jobs that are left, one after the other, the weakest ground for them, and stages not known yet.
 
     Jobs that take seconds and leave no time, such as scoring, are left out. A point on which a rung has yet to decide
-    counts with the chance that it goes on: the share of points that is kept.
+    counts with the chance that it goes on: the share of points that is kept. None when no stage is known.
     """
-    seconds, basis = 0.0, _BASES[-1]
-    timed = [one.remaining_seconds for one in running if one.stage != "score"]
+    basis = _BASES[-1]
+    timed = [(one.stage, one.remaining_seconds) for one in running if one.stage != "score"]
     for job in jobs:
         if job.state == "waiting" and job.stage != "score":
             expected, known_from = times.expected(job.run, job.stage)
-            timed.append(None if expected is None else expected * _chance(plan, job, decisions_made))
-            basis = min(basis, known_from, key=_BASES.index)
-    for one in timed:
-        if one is None:
-            return None, "unknown"
-        seconds += one
-    return seconds, basis
+            timed.append((job.stage, None if expected is None else expected * _chance(plan, job, decisions_made)))
+            basis = basis if expected is None else min(basis, known_from, key=_BASES.index)
+    unknown = {stage for stage, seconds in timed if seconds is None}
+    known = [seconds for _, seconds in timed if seconds is not None]
+    return (sum(known) if known or not unknown else None), basis, unknown
 
 
 def _chance(plan: Plan, job: Job, decisions_made: int) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from prefsweep.alarms import alarms
+from prefsweep.baselines import exploitable_rule
 from prefsweep.board_cells import minutes
 from prefsweep.comparison import Comparison, MetricComparison, PointComparison
 from prefsweep.data_section import unbeaten_rule
@@ -90,12 +91,18 @@ def caveats(study: StudyResults, comparison: Comparison) -> list[str]:
         for alarm in alarms(study, comparison)
         if alarm.point == comparison.recommended
     ]
-    of_data = [notice for record in (study.audit, study.traits) if record for notice in record.notices]
     rule = unbeaten_rule(study.traits, comparison)
-    clauses = [f"{text[:1].upper()}{text[1:]}." for text in recommended]
+    weaker = exploitable_rule(study.traits.baselines) if rule and study.traits else None
+    notices = [notice for record in (study.audit, study.traits) if record for notice in record.notices]
+    of_data = [notice for notice in notices if notice != weaker]
     speed = [control.reason for control in speed_controls(study).values() if control.failed] + disturbances(study)
-    said = [*hacked, *([rule] if rule else []), *clauses, *comparison.notices, *of_data, *study.plan.notices, *speed]
-    return list(dict.fromkeys(map(str, said)))
+    data = [*comparison.notices, *of_data, *study.plan.notices]
+    said = [*hacked, *([rule] if rule else []), *recommended, *data, *speed]
+    return list(dict.fromkeys(map(_sentence, said)))
+
+
+def _sentence(clause: str) -> str:
+    return f"{clause[:1].upper()}{clause[1:].rstrip('.')}."
 
 
 def _difference_tile(comparison: Comparison, primary: MetricComparison) -> dict[str, str]:

@@ -5,15 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from prefsweep.balance import balance_text, is_published, label_balance
-from prefsweep.baselines import baseline_accuracies
+from prefsweep.baselines import baseline_accuracies, exploitable_rule
 from prefsweep.benchmarks import compared_with_prepared
 from prefsweep.languages import UNDETERMINED, language
 from prefsweep.prepared import heldout_prompts, prepared_rows
 from prefsweep.records.data import LabelledRow, Pair
 from prefsweep.records.traits import DataTraits, LabelWeights, Languages
 
-EXPLOITABLE = 0.65
-"""Share of held-out pairs a rule without a model may get right before the reader is told."""
 SAMPLED_ROWS = 1000
 """Training rows whose language is identified, which takes about a millisecond a text."""
 
@@ -40,9 +38,8 @@ def traits_of(data_directory: Path, tasks: Sequence[str], root: Path, weights: I
 
 
 def _notices(traits: DataTraits) -> Iterator[str]:
-    if traits.baselines and traits.baselines[0].heldout > EXPLOITABLE:
-        best = traits.baselines[0]
-        yield f"“{best.rule}” alone picks the chosen answer of {100 * best.heldout:.0f} % of the held-out pairs"
+    if rule := exploitable_rule(traits.baselines):
+        yield rule
     if traits.benchmarks.overlaps:
         yield f"{traits.benchmarks.overlaps:,} benchmark documents share 13 words with rows that are trained on"
     yield from (balance_text(balance) for balance in traits.balances if not is_published(balance))

@@ -212,13 +212,24 @@ def test_before_any_job_has_finished_the_plan_is_asked_and_that_is_said(tmp_path
     folder = build_study(tmp_path, Shape(methods=("dpo",), unfinished=(BASE, "dpo")))
     found = progress_of(folder)
     assert found.remaining_seconds is None
-    assert "time left: unknown until a job of each stage has finished" in text_of(found)
+    assert found.unknown_stages == ["train", "merge", "measure", "drift"]
+    assert "time left: unknown until a job has finished" in text_of(found)
     estimate({"train": 3000.0, "merge": 20.0, "measure": 100.0, "drift": 30.0}, folder)
     found = progress_of(folder)
     assert found.remaining_seconds == 3000 + 2 * 120 + 30
     text = text_of(found)
     assert "~50 min 00 s" in text
     assert "~ a first guess" in text
+
+
+def test_stages_of_which_nothing_is_known_are_left_out_of_the_time_and_named(study: Path) -> None:
+    estimate({}, study)  # a plan that was made before the model was here
+    (run_of(study, "dpo")[1] / "drift.json").unlink()
+    found = progress_of(study)
+    took = TrainRecord.read(run_of(study, "dpo")[1] / "train.json").total_seconds
+    assert found.unknown_stages == ["drift"]
+    assert found.remaining_seconds == pytest.approx(2 * (took + 21.0 + 160.0), rel=0.01)
+    assert "one job at a time, not counting drift: no such job has finished yet" in text_of(found)
 
 
 def test_several_jobs_share_the_time_that_is_left(study: Path) -> None:

@@ -15,9 +15,13 @@ def test_the_gravest_limits_come_first_and_the_rest_is_folded(tmp_path: Path) ->
     study = read_study(build_study(tmp_path, shape))
     assert study.traits
     rules = [rule.model_copy(update={"test": 1.0}) for rule in study.traits.baselines]
+    rule = "“the longer answer” alone picks the chosen answer of 99 % of the held-out pairs."
+    assert rule in caveats(study, compared(study))
     study = replace(study, traits=study.traits.model_copy(update={"baselines": rules}))
     comparison = compared(study)
     found = caveats(study, comparison)
+    assert rule not in found, "what is said more strongly is not said again"
+    assert all(text.endswith(".") for text in found)
     assert len(set(found)) == len(found) > CAVEATS_IN_THE_OPEN
 
     def place(start: str) -> int:

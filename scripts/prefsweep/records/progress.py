@@ -86,6 +86,8 @@ class StudyProgress(Record):
     decisions_planned: int
     """Of halving: at each rung one about who goes on."""
     remaining_seconds: float | None
-    """Of all jobs that are left, one after the other; None while nothing is known of some."""
+    """Of the jobs that are left and whose stages are known, one after the other; None while none is."""
+    unknown_stages: list[str]
+    """Stages with jobs left that were not estimated and of which none has finished."""
     first_guess: bool
     """Whether some of it rests on first guesses."""

@@ -54,9 +54,10 @@ class Witness:
 
     def left(self) -> list[tuple[str, str]]:
         """Stage and run, of all that the engines have not done."""
+        done = self.journal.done()
         planned = ((stage, run) for run in self.runs() for stage in ("train", "merge", "measure"))
-        has = [place for place in planned if place[0] != "train" or not place[1].startswith(f"{BASE}-")]
-        return sorted(set(has) - self.journal.done())
+        has = (place for place in planned if place[0] != "train" or not place[1].startswith(f"{BASE}-"))
+        return [place for place in has if place not in done]
 
     def read(self) -> list[Event]:
         """What is new in the journal."""

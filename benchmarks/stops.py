@@ -3,15 +3,23 @@
 See `tests/soak.py`: after each call records, report and exit status are held against the engines' journal.
 """
 
+import argparse
 import tempfile
+import time
 from pathlib import Path
 
 from benchmarks.record import record
 from benchmarks.soak import figures
-from tests.soak import Disturbance, Soak, soaked
+from tests.soak import Disturbance, soaked
 
-STOPS: dict[Disturbance, int] = {"SIGINT": 25, "SIGTERM": 25}
-KILLS: dict[Disturbance, int] = {"SIGKILL": 20}
+DISTURBANCES: tuple[tuple[Disturbance, int], ...] = (
+    *(("SIGKILL", 2), ("SIGINT", 1), ("SIGTERM", 1)),
+    *(("SIGKILL", 2), ("SIGTERM", 1), ("SIGINT", 1), ("SIGINT", 1)),
+    *(("SIGKILL", 2), ("SIGINT", 1), ("SIGTERM", 1)),
+    *(("SIGKILL", 2), ("SIGTERM", 1), ("SIGINT", 1), ("SIGTERM", 1)),
+)
+"""Each with how many calls begin at once: in turn, so that a part of them is a fair part."""
+TIMES = 5
 RUNS = 5
 SEED = 8
 DISK_BYTES = 64_000_000
@@ -20,20 +28,21 @@ EVENTS_UNTIL_DISTURBED = 30
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="end sooner, with what there is")
+    end = time.monotonic() + 60 * parser.parse_args().minutes
+    wanted = list(DISTURBANCES * TIMES)
     with tempfile.TemporaryDirectory() as folder, soaked(Path(folder), RUNS, SEED, DISK_BYTES) as soak:
-        disturb(soak, KILLS, at_once=2)
-        disturb(soak, STOPS, at_once=1)
-        record("stops", figures(soak))
-
-
-def disturb(soak: Soak, disturbances: dict[Disturbance, int], *, at_once: int) -> None:
-    """Call the study until each disturbance took place as often as asked; the study begins anew when it is finished."""
-    for disturbance, times in disturbances.items():
-        while soak.count[f"calls_{disturbance}"] < times:
-            if soak.witness.finished:
+        while wanted and time.monotonic() < end:
+            if soak.witness.finished:  # it begins anew
                 soak.begin_anew()
+            disturbance, at_once = wanted[0]
+            before = soak.count[f"calls_{disturbance}"]
             soak.call(disturbance, after=soak.chance.randint(1, EVENTS_UNTIL_DISTURBED), at_once=at_once)
+            if soak.count[f"calls_{disturbance}"] > before:  # it did not end sooner
+                del wanted[0]
             print(dict(soak.count), flush=True)
+        record("stops", figures(soak))
 
 
 if __name__ == "__main__":

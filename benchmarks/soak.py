@@ -10,7 +10,8 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.record import record
-from tests.soak import WRONG, Disturbance, Soak, soaked
+from tests.soak import Disturbance, Soak, soaked
+from tests.witness import WRONG
 
 MINUTES = 30.0
 RUNS = 200
@@ -35,17 +36,17 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         soaked(Path(folder), options.runs, options.seed, DISK_BYTES) as soak,
     ):
-        while not soak.finished and time.monotonic() - begun < 60 * options.minutes:
-            (disturbance,) = soak.chance.choices(list(DISTURBANCES), DISTURBANCES.values())
+        while not soak.witness.finished and time.monotonic() - begun < 60 * options.minutes:
+            (disturbance,) = soak.chance.choices(list(DISTURBANCES), list(DISTURBANCES.values()))
             after = soak.chance.randint(0, EVENTS_UNTIL_DISTURBED)
-            soak.call(disturbance, strikes=round(SHARE_STRUCK * len(soak.left())), after=after)
+            soak.call(disturbance, strikes=round(SHARE_STRUCK * len(soak.witness.left())), after=after)
             print(f"{time.monotonic() - begun:.0f} s: {disturbance} after {after}; {dict(soak.count)}", flush=True)
         record("soak", figures(soak) | {"seed": options.seed, "minutes": (time.monotonic() - begun) / 60})
 
 
 def figures(soak: Soak) -> dict[str, float]:
     """What was done to the study, what went wrong, how long a user waits: the median and the longest of how many."""
-    told: dict[str, float] = {"runs": len(soak.runs()), "runs_finished": soak.runs_finished}
+    told: dict[str, float] = {"runs": len(soak.witness.runs()), "runs_finished": soak.witness.runs_finished}
     told |= {name: soak.count[name] for name in ("calls", *sorted(soak.count)) if name not in WRONG}
     told |= {name: soak.count[name] for name in WRONG}
     for name, seconds in sorted(soak.seconds.items()):

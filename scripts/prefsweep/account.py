@@ -9,7 +9,7 @@ from prefsweep.comparison import Comparison
 from prefsweep.plan import BASE, Point
 from prefsweep.results import RunResults, StudyResults
 from prefsweep.run_table import setting_names
-from prefsweep.wording import amount, probability
+from prefsweep.wording import amount, probability, unit_in_cells, unit_of_table
 
 MOST_RUNS_IN_FULL = 60
 MOST_ITEMS = 12
@@ -161,15 +161,14 @@ def _cross_checks(comparison: Comparison) -> Table:
     measured = [
         (point, point.metrics.get(comparison.primary_metric)) for point in comparison.points[:MOST_RUNS_IN_FULL]
     ]
+    unit = unit_in_cells(comparison.unit)
     rows = [
         {
             "name": point.label,
             "method": point.method,
             "cells": [
-                amount(found.difference.standard_error, comparison.unit),
-                "n/a"
-                if found.two_way_standard_error is None
-                else amount(found.two_way_standard_error, comparison.unit),
+                amount(found.difference.standard_error, unit),
+                "n/a" if found.two_way_standard_error is None else amount(found.two_way_standard_error, unit),
                 probability(found.difference.p_value),
                 "n/a" if found.mcnemar_p_value is None else probability(found.mcnemar_p_value),
             ],
@@ -178,7 +177,8 @@ def _cross_checks(comparison: Comparison) -> Table:
         if found and found.difference
     ]
     heads = ["point", "standard error", "two-way cluster-robust", "p, not adjusted", "McNemar's exact p"]
-    return table("Differences to base by other means, which no verdict uses", heads, rows)
+    title = f"Differences to base by other means, which no verdict uses{unit_of_table(comparison.unit)}"
+    return table(title, heads, rows)
 
 
 def _versions(runs: Iterable[RunResults]) -> Facts:

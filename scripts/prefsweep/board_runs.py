@@ -9,6 +9,7 @@ from prefsweep.plan import BASE
 from prefsweep.results import RunResults
 from prefsweep.speed_control import SpeedControl
 from prefsweep.tax_summary import mean_change
+from prefsweep.wording import unit_in_cells
 
 
 def fragment(run: str) -> str:
@@ -22,7 +23,7 @@ def run_row(
     """One seed: its means and difference on the point's prompts, what became of it, its own cost."""
     primary, words = point.metrics.get(comparison.primary_metric), point.metrics.get("words")
     difference = primary.seed_differences.get(run.run.seed) if primary else None
-    speed = control.by_run.get(run.run.id)
+    speed, unit = control.by_run.get(run.run.id), unit_in_cells(comparison.unit)
     return {
         "id": fragment(run.run.id),
         "path": run.run.id,
@@ -31,8 +32,8 @@ def run_row(
         "why": run.failures[0].failure if run.failures else "",
         "kept": run.provenance is not None,
         "middle": None if difference is None else scale.x(difference),
-        "estimate": value_cell(primary.seed_means.get(run.run.seed) if primary else None, comparison.unit),
-        "difference": EMPTY if point.method == BASE else difference_cell(difference, comparison.unit),
+        "estimate": value_cell(primary.seed_means.get(run.run.seed) if primary else None, unit),
+        "difference": EMPTY if point.method == BASE else difference_cell(difference, unit),
         "cells": [
             cell(words.seed_means.get(run.run.seed) if words else None, "{:.1f}".format),
             difference_cell(mean_change(comparison.tax, point.point, run.run.seed), "share"),

@@ -9,7 +9,7 @@ from prefsweep.drift_section import drift_section
 from prefsweep.leaderboard import title_of
 from prefsweep.plan import Point
 from prefsweep.results import StudyResults
-from prefsweep.wording import count, joined, probability, signed, value_text
+from prefsweep.wording import count, joined, probability, range_text, signed, value_text
 
 MOST_ROWS = 60
 _HEADS = ["point and metric", "base", "change, 95 % interval", "SDs of the base", "adjusted p", "judgement"]
@@ -35,7 +35,7 @@ def _lead(study: StudyResults, found: list[Change]) -> str:
     )
     number = len(unasked(found))
     outcome = f"{count(number, 'change')} that nobody asked for {'was' if number == 1 else 'were'} found."
-    meant = f"Asked for: {joined(study.plan.wants)}." if study.plan.wants else "The study asks for no change (wants)."
+    meant = f"Asked for: {joined(study.plan.wants)}." if study.plan.wants else "The study asks for none."
     return f"{rule} {outcome} {meant}"
 
 
@@ -61,6 +61,5 @@ def _row(change: Change, point: Point) -> dict[str, Any]:
 
 def _interval_text(change: Change) -> str:
     difference, unit = change.difference, change.metric.unit
-    estimate, low, high = (signed(value, unit) for value in (difference.estimate, difference.low, difference.high))
-    number, _, word = estimate.partition(" ")
-    return f"{number} ({low.split()[0]} to {high.split()[0]}) {word}"
+    number, _, word = signed(difference.estimate, unit).partition(" ")
+    return f"{number} ({range_text(difference, unit)}) {word}"

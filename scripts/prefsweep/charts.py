@@ -33,7 +33,8 @@ _CONFIG: Spec = {
         "ticks": False,
         "labelFontSize": 11,
         "labelPadding": 6,
-        "labelLimit": 170,
+        "labelLimit": 190,
+        "labelSeparation": 4,
         "titleFontSize": 11,
         "titleFontWeight": "normal",
         "titlePadding": 10,
@@ -42,7 +43,7 @@ _CONFIG: Spec = {
         "titleColor": _NEUTRAL,
         "gridColor": "#dfe3e8",
     },
-    "axisX": {"tickCount": 5},
+    "axisX": {"tickCount": 5, "labelFlush": False},
     "axisY": {"tickCount": 5},
     "legend": {"disable": True},
 }
@@ -119,7 +120,7 @@ def _bars(rows: Rows, metric: Metric, colours: dict[str, str]) -> Any:
     largest = max((row["high"] for row in rows), default=0.0)
     x, y = _value_axis(metric, alt.Scale(domain=[0, largest or 1])), _label_axis(rows)
     bars, colour = chart.mark_bar(height=12, opacity=0.35), method_colour(colours)
-    interval = chart.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", y=y, color=colour)
+    interval = chart.mark_rule(strokeWidth=2, clip=True).encode(x=alt.X("low:Q"), x2="high:Q", y=y, color=colour)
     return alt.layer(
         bars.encode(x=x, y=y, color=colour, tooltip=_tooltip(metric.name, metric.unit)),
         interval,

@@ -44,5 +44,5 @@ def _cells(point: PointComparison) -> list[str]:
         f"{kl.estimate:.3f}",
         f"{kl.low:.3f} to {kl.high:.3f}",
         f"{answer.estimate:.1f}",
-        f"{ratio.estimate:+.3f}".replace("-", "−"),
+        f"{round(ratio.estimate, 3) + 0.0:+.3f}".replace("-", "−"),
     ]

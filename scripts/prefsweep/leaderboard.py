@@ -15,7 +15,7 @@ from prefsweep.results import StudyResults
 from prefsweep.speed_control import speed_controls
 from prefsweep.table import Row
 from prefsweep.tax_summary import tax_summary
-from prefsweep.wording import probability, signed
+from prefsweep.wording import probability, range_text, signed, unit_in_cells, unit_of_table
 
 MOST_REASONS = 60
 MOST_POINTS_AT_ONCE = 30
@@ -55,6 +55,7 @@ def board(study: StudyResults, comparison: Comparison, table: Mapping[str, Row])
 
     `table` are the rows of `comparison.csv` by point. Differences are coordinates of a small drawing too.
     """
+    unit = unit_in_cells(comparison.unit)
     scale, control = Scale.of(comparison), speed_controls(study)[max(study.plan.generate.concurrency)]
     rows = []
     for point in ranked(comparison):
@@ -65,17 +66,18 @@ def board(study: StudyResults, comparison: Comparison, table: Mapping[str, Row])
             "cells": _cells(point, comparison, table[point.point]),
             "runs": [run_row(run, point, comparison, scale, control) for run in study.of_point(point.point)],
         }
-        rows.append(_identity(point, comparison) | _numbers(point, primary, comparison.unit) | row)
+        rows.append(_identity(point, comparison) | _numbers(point, primary, unit) | row)
     return {
         "rows": rows,
         "points": len(rows) - 1,
+        "unit": unit_of_table(comparison.unit),
         "many": len(rows) > MOST_POINTS_AT_ONCE,
         "methods": list(dict.fromkeys(row["method"] for row in rows if not row["base"])),
         "zero": scale.x(0.0),
         "band": scale.band(comparison.smallest_effect),
         "drawn": any(row["drawing"] for row in rows),
-        "axis_low": signed(scale.low, comparison.unit),
-        "axis_high": signed(scale.high, comparison.unit),
+        "axis_low": signed(scale.low, unit),
+        "axis_high": signed(scale.high, unit),
         "reasons": [
             {"method": p.method, "label": p.label, "reason": p.reason, "caveats": "; ".join(p.caveats)}
             for p in ranked(comparison)[:MOST_REASONS]
@@ -109,15 +111,10 @@ def _numbers(point: PointComparison, primary: MetricComparison | None, unit: str
     return {
         "estimate": value_cell(primary.mean.estimate if primary else None, unit),
         "difference": difference_cell(difference.estimate, unit) if difference else nothing,
-        "interval": difference and _range(signed(difference.low, unit), signed(difference.high, unit)),
+        "interval": difference and range_text(difference, unit),
         "p": "" if p_value is None else f"p {probability(p_value)}",
         "seeds": Cell(seeds, str(len(point.seeds_finished))),
     }
-
-
-def _range(low: str, high: str) -> str:
-    """`−1.2 to +9.0 pp`: the unit once."""
-    return f"{low.partition(' ')[0]} to {high}"
 
 
 def _cells(point: PointComparison, comparison: Comparison, row: Row) -> list[Cell]:

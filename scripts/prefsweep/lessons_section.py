@@ -7,7 +7,7 @@ from prefsweep.comparison import Comparison
 from prefsweep.leaderboard import title_of
 from prefsweep.lesson_charts import setting_text
 from prefsweep.lessons import BestOf, Effect
-from prefsweep.wording import count, difference_text, estimate_text, joined
+from prefsweep.wording import count, difference_text, estimate_text, joined, unit_in_cells, unit_of_table
 
 MOST_ROWS = 60
 """Of the table of effects; `hyperparameters.csv` has all of them."""
@@ -44,13 +44,14 @@ def _best_of_table(best_of: list[BestOf], unit: str) -> Table:
     tries = [number for number in _TRIES if any(best.tries == number for best in best_of)]
     rows = []
     for method in dict.fromkeys(best.method for best in best_of):
-        own = {best.tries: estimate_text(best.expected, unit) for best in best_of if best.method == method}
-        any_of = next(best for best in best_of if best.method == method)
-        finished = f"{any_of.points} of {any_of.points + any_of.lost}"
+        of_method = [best for best in best_of if best.method == method]
+        own = {best.tries: estimate_text(best.expected, unit_in_cells(unit)) for best in of_method}
+        finished = f"{of_method[0].points} of {of_method[0].points + of_method[0].lost}"
         cells = [finished, *(own.get(number, "–") for number in tries), own[max(own)]]
         rows.append({"name": method, "method": method, "cells": cells})
     heads = ["method", "points finished", *(f"best of {number}" for number in tries), "best of all"]
-    return table("Expected value on the test half of the best of so many points, drawn at random", heads, rows)
+    title = "Expected value on the test half of the best of so many points, drawn at random"
+    return table(f"{title}{unit_of_table(unit)}", heads, rows)
 
 
 def _effects_table(effects: list[Effect], comparison: Comparison) -> Table:
@@ -60,7 +61,7 @@ def _effects_table(effects: list[Effect], comparison: Comparison) -> Table:
             "method": effect.method,
             "cells": [
                 f"{setting_text(effect.reference)} → {setting_text(effect.value)}",
-                difference_text(effect.difference, comparison.unit),
+                difference_text(effect.difference, unit_in_cells(comparison.unit)),
                 f"{effect.pairs_above} of {effect.pairs}",
                 str(effect.difference.seeds),
             ],
@@ -70,4 +71,5 @@ def _effects_table(effects: list[Effect], comparison: Comparison) -> Table:
     more = f" ({count(len(effects) - MOST_ROWS, 'row')} more in hyperparameters.csv)" if effects[MOST_ROWS:] else ""
     heads = ["setting", "from → to", "difference", "pairs in which it rose", "seeds"]
     title = title_of(comparison.primary_metric)
-    return table(f"What a setting did to {title}, on the development half{more}", heads, rows)
+    what = f"What a setting did to {title}{unit_of_table(comparison.unit)}, on the development half{more}"
+    return table(what, heads, rows)

@@ -14,7 +14,7 @@ from prefsweep.point_table import point_rows
 from prefsweep.rendering import visible
 from prefsweep.results import StudyResults
 from prefsweep.table import Row
-from prefsweep.wording import count, difference_text, joined, probability, signed, value_text
+from prefsweep.wording import count, joined, probability, range_text, signed, value_text
 from prefsweep.written_tables import table
 
 _NONE = "–"
@@ -93,7 +93,7 @@ def _row(point: PointComparison, comparison: Comparison, costs: Row) -> tuple[st
         point.label,
         value_text(primary.mean.estimate, unit) if primary else _NONE,
         signed(difference.estimate, unit) if difference else _NONE,
-        difference_text(difference, unit).partition("interval ")[2].removesuffix(")") if difference else _NONE,
+        range_text(difference, unit) if difference else _NONE,
         _NONE if point.p_adjusted is None else probability(point.p_adjusted),
         point.verdict,
         f"{len(point.seeds_finished)} of {len(point.seeds_planned)}",

@@ -14,7 +14,7 @@ from prefsweep.results import StudyResults
 from prefsweep.speed_conditions import disturbances
 from prefsweep.speed_control import speed_controls
 from prefsweep.table import Row
-from prefsweep.wording import amount, count, difference_text
+from prefsweep.wording import amount, count, range_text, signed, unit_in_cells
 
 CAVEATS_IN_THE_OPEN = 3
 """The gravest; the others are folded, so that the answer and what it is worth are read at a glance."""
@@ -67,13 +67,7 @@ def tiles(comparison: Comparison, rows: Mapping[str, Row]) -> list[dict[str, str
     primary = point.metrics.get(comparison.primary_metric)
     found = [_difference_tile(comparison, primary)] if primary and primary.difference else []
     if primary and primary.minimum_detectable_effect is not None:
-        found.append(
-            {
-                "name": "smallest detectable difference",
-                "value": amount(primary.minimum_detectable_effect, unit),
-                "note": "with 80 % power, over all points",
-            }
-        )
+        found.append(_detectable_tile(primary.minimum_detectable_effect, unit))
     evidence = f"of {count(len(point.seeds_finished), 'seed')}; chosen on {comparison.development_prompts:,} others"
     found.append({"name": "test prompts", "value": f"{comparison.test_prompts:,}", "note": evidence})
     return found + _length_tile(comparison, point) + _cost_tile(rows[point.point])
@@ -97,19 +91,28 @@ def caveats(study: StudyResults, comparison: Comparison) -> list[str]:
     of_data = [notice for notice in notices if notice != weaker]
     speed = [control.reason for control in speed_controls(study).values() if control.failed] + disturbances(study)
     data = [*comparison.notices, *of_data, *study.plan.notices]
-    said = [*hacked, *([rule] if rule else []), *recommended, *data, *speed]
-    return list(dict.fromkeys(map(_sentence, said)))
-
-
-def _sentence(clause: str) -> str:
-    return f"{clause[:1].upper()}{clause[1:].rstrip('.')}."
+    clauses = [f"{text[:1].upper()}{text[1:]}" for text in recommended]
+    said = [*hacked, *([rule] if rule else []), *clauses, *data, *speed]
+    return list(dict.fromkeys(f"{text.removesuffix('.')}." for text in said))
 
 
 def _difference_tile(comparison: Comparison, primary: MetricComparison) -> dict[str, str]:
     assert primary.difference is not None
-    value, _, interval = difference_text(primary.difference, comparison.unit).partition(" (")
-    name = f"{title_of(comparison.primary_metric)}, difference to base"
-    return {"name": name, "value": value, "note": interval.removesuffix(")")}
+    value = signed(primary.difference.estimate, unit_in_cells(comparison.unit))
+    note = _with_unit(f"95 % interval {range_text(primary.difference, comparison.unit)}", comparison.unit)
+    return {"name": f"{title_of(comparison.primary_metric)}, difference to base", "value": value, "note": note}
+
+
+def _detectable_tile(effect: float, unit: str) -> dict[str, str]:
+    value, note = amount(effect, unit_in_cells(unit)), _with_unit("with 80 % power, over all points", unit)
+    if unit == "share" and effect > 1:
+        value, note = "none", "even all or nothing would go unnoticed: too few prompts"
+    return {"name": "smallest detectable difference", "value": value, "note": note}
+
+
+def _with_unit(note: str, unit: str) -> str:
+    """A tile's note, headed by the unit where the tile's number does without."""
+    return note if unit_in_cells(unit) == unit else f"{unit}, {note}"
 
 
 def _length_tile(comparison: Comparison, point: PointComparison) -> list[dict[str, str]]:

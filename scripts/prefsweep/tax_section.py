@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from prefsweep.comparison import Comparison, Interval, MetricComparison
+from prefsweep.comparison import Comparison, MetricComparison
 from prefsweep.leaderboard import title_of
 from prefsweep.records.measure import TaskConditions
 from prefsweep.statistics import ALPHA
 from prefsweep.tax import TaskTax
-from prefsweep.wording import amount, count, difference_text, joined, probability, signed, value_text
+from prefsweep.wording import amount, count, difference_text, joined, probability, range_text, signed, value_text
 
 
 def tax_section(comparison: Comparison) -> dict[str, Any]:
@@ -48,13 +48,8 @@ def _cell(tax: TaskTax, point: str) -> dict[str, str]:
         return {"text": "n/a", "note": ""}
     unit = tax.metric.unit
     if found.difference is None:
-        return {"text": value_text(found.mean.estimate, unit).strip(), "note": ""}
-    return {"text": signed(found.difference.estimate, unit).strip(), "note": _interval(found.difference, unit)}
-
-
-def _interval(difference: Interval, unit: str) -> str:
-    low, high = signed(difference.low, unit), signed(difference.high, unit)
-    return f"{low.split()[0]} to {high.split()[0]}"
+        return {"text": value_text(found.mean.estimate, unit), "note": ""}
+    return {"text": signed(found.difference.estimate, unit), "note": range_text(found.difference, unit)}
 
 
 def _finding(tax: TaskTax, comparison: Comparison) -> str:
@@ -91,13 +86,13 @@ def _detectable(tax: TaskTax, compared: list[MetricComparison]) -> str:
         if found.difference
     )
     sample = joined(list(samples))
-    ends = list(dict.fromkeys(amount(effect, tax.metric.unit).strip() for effect in sorted(effects)))
+    ends = list(dict.fromkeys(amount(effect, tax.metric.unit) for effect in sorted(effects)))
     if not ends:
         text = f"Every document gives the same difference, with {sample}."
     elif tax.metric.rate and min(effects) > 1:
         text = f"No change is detectable with {sample}."
     else:
-        size = ends[0] if len(ends) == 1 else f"{ends[0]} to {ends[-1]}, depending on the point,"
+        size = ends[0] if len(ends) == 1 else f"{ends[0].partition(' ')[0]} to {ends[-1]}, depending on the point,"
         text = f"Smallest detectable change {size} with {sample}."
     excluded = max(found.excluded_prompts for found in compared)
     return f"{text} Left out: up to {count(excluded, 'document')} that some run lacks." if excluded else text

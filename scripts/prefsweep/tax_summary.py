@@ -76,4 +76,4 @@ def _named(tax: TaskTax, point: str) -> str:
     """`arc_easy acc −25.0 pp`."""
     difference = tax.points[point].difference
     assert difference is not None
-    return f"{tax.task} {tax.metric.name.replace('_', ' ')} {signed(difference.estimate, tax.metric.unit).strip()}"
+    return f"{tax.task} {tax.metric.name.replace('_', ' ')} {signed(difference.estimate, tax.metric.unit)}"

@@ -10,7 +10,16 @@ from prefsweep.metrics import Metric
 from prefsweep.pairing import MetricComparison
 from prefsweep.resolving import prompts_to_resolve, seeds_to_resolve
 from prefsweep.statistics import ALPHA, Interval, least_p_value
-from prefsweep.wording import amount, count, difference_text, probability, sample_text, signed, value_text
+from prefsweep.wording import (
+    amount,
+    count,
+    difference_text,
+    probability,
+    sample_text,
+    signed,
+    unit_in_cells,
+    value_text,
+)
 
 Verdict = Literal["better", "worse", "equivalent", "not resolved", "reference", "failed", "stopped", "not finished"]
 
@@ -120,14 +129,15 @@ def _undetected(metric: Metric, primary: MetricComparison, difference: Interval)
 
 def caveats(evidence: Evidence) -> list[str]:
     """What limits a verdict, in the order of importance."""
+    some = evidence.finished > 0  # else the verdict says so itself
     unfinished = evidence.planned - evidence.finished - evidence.failed
     excluded = evidence.primary.excluded_prompts if evidence.primary else 0
     few = f"{evidence.seeds} seeds: a claim about a method wants at least {SEEDS_FOR_A_METHOD}"
     candidates = [
         ("one seed: this checkpoint, not this method", evidence.seeds == 1),
         (few, 1 < evidence.seeds < SEEDS_FOR_A_METHOD),
-        (f"{evidence.failed} of {count(evidence.planned, 'run')} failed", evidence.failed > 0),
-        (f"{unfinished} of {count(evidence.planned, 'run')} not finished", unfinished > 0),
+        (f"{evidence.failed} of {count(evidence.planned, 'run')} failed", some and evidence.failed > 0),
+        (f"{unfinished} of {count(evidence.planned, 'run')} not finished", some and unfinished > 0),
         (f"{count(excluded, 'prompt')} without {evidence.metric.name} left out", excluded > 0),
     ]
     return [text for text, applies in candidates if applies]
@@ -175,8 +185,9 @@ def headline(label: str, choices: int, stopped: int, evidence: Evidence, base: M
             what_would_resolve(evidence),
         ]
     else:
-        values = value_text(evidence.primary.mean.estimate, metric.unit)
-        values += f" against {value_text(base.mean.estimate, metric.unit)} for the untouched model" if base else ""
+        unit = unit_in_cells(metric.unit)  # the difference, which follows, tells it
+        values = value_text(evidence.primary.mean.estimate, unit)
+        values += f" against {value_text(base.mean.estimate, unit)} for the untouched model" if base else ""
         opening = f"Use {label}" if verdict == "better" else f"Keep the untouched model: {label}"
         sentences = [f"{opening}, {best}: {metric.name} {values}, {reason}."]
     if evidence.seeds == 1 and verdict != "not resolved":

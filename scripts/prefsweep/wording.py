@@ -21,20 +21,35 @@ def sample_text(prompts: int, difference: Interval) -> str:
 
 
 def difference_text(difference: Interval, unit: str) -> str:
-    """A difference with its interval: `+5.1 pp (95 % interval +1.2 to +9.0 pp)`."""
-    low = signed(difference.low, unit).removesuffix(_suffix(unit))
-    return f"{signed(difference.estimate, unit)} (95 % interval {low} to {signed(difference.high, unit)})"
+    """A difference with its interval, the unit once: `+5.1 pp (95 % interval +1.2 to +9.0)`."""
+    return f"{signed(difference.estimate, unit)} (95 % interval {range_text(difference, unit)})"
+
+
+def range_text(difference: Interval, unit: str) -> str:
+    """A difference's interval beside what tells its unit: `+1.2 to +9.0`."""
+    low, high = (signed(value, unit).removesuffix(_suffix(unit)) for value in (difference.low, difference.high))
+    return f"{low} to {high}"
 
 
 def estimate_text(mean: Interval, unit: str) -> str:
-    """A mean with its interval: `61.3 % (58.1 to 64.4 %)`."""
-    low = value_text(mean.low, unit).removesuffix(" %" if unit == "share" else f" {unit}")
-    return f"{value_text(mean.estimate, unit)} ({low} to {value_text(mean.high, unit)})"
+    """A mean with its interval, the unit once: `61.3 % (58.1 to 64.4)`."""
+    low, high = (_plain(value, unit == "share") for value in (mean.low, mean.high))
+    return f"{value_text(mean.estimate, unit)} ({low} to {high})"
+
+
+def unit_in_cells(unit: str) -> str:
+    """What a number of a table is told in: a share with its short sign, any other unit once for the table."""
+    return unit if unit == "share" else ""
+
+
+def unit_of_table(unit: str) -> str:
+    """The end of a table's caption: `, nats per character`; nothing where each cell has its sign."""
+    return f", {unit}" if unit_in_cells(unit) != unit else ""
 
 
 def value_text(value: float, unit: str) -> str:
     """A mean in its unit: shares as per cent."""
-    return f"{100 * value:.1f} %" if unit == "share" else f"{_plain(value)} {unit}"
+    return f"{100 * value:.1f} %" if unit == "share" else f"{_plain(value)}{_suffix(unit)}"
 
 
 def amount(value: float, unit: str) -> str:
@@ -58,7 +73,7 @@ def joined(names: Sequence[str]) -> str:
 
 
 def _suffix(unit: str) -> str:
-    return " pp" if unit == "share" else f" {unit}"
+    return " pp" if unit == "share" else f" {unit}" if unit else ""
 
 
 def _plain(value: float, share: bool = False) -> str:

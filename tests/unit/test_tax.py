@@ -165,7 +165,7 @@ def test_sentences_say_what_changed_and_what_could_have_been_seen(comparison: Co
         in findings["arc_easy, acc (5 solved examples, first 60 documents)"]
     )
     surprise = findings["arc_easy, bits per byte (5 solved examples, first 60 documents)"]
-    assert "bits per byte), a loss, adjusted p < 0.001." in surprise
+    assert "), a loss, adjusted p < 0.001." in surprise
     assert "with 60 documents and 2 seeds." in surprise
 
 

@@ -69,6 +69,13 @@ def gpu_job(wildcards):
     return min(1, training_gpus(wildcards))
 
 
+def measures_ahead(wildcards):
+    """Whether a job measures runs that wait, too. On a cluster each has a job, with a time limit, of its own; on GPUs
+    several can be measured side by side, and no probe looks into the CUDA graphs that answers come from.
+    """
+    return int(workflow.local_exec and DEVICE == "cpu")
+
+
 def scores(wildcards):
     """Those of every run of a study."""
     runs = STUDIES[wildcards.study].plan.runs

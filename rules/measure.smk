@@ -1,5 +1,5 @@
 # Purpose: what one merged model says, how fast, and how likely it finds the held-out answers.
-# In:      merged/ through merge.json, the held-out prompts
+# In:      merged/ through merge.json, the held-out prompts; below .measured/, what another run's job has taken ahead
 # Out:     generations.jsonl, throughput.json, evaluation.json
 
 
@@ -21,10 +21,14 @@ rule measure:
         "results/{study}/runs/{point}/seed-{seed}/logs/measure.log",
     benchmark:
         "results/{study}/runs/{point}/seed-{seed}/logs/measure.jsonl"
+    # After all training and merging that can go on, so that the first job finds the models of all runs; so small for
+    # the same reason as that of reward.
+    priority: -5e-7
     threads: workflow.cores if DEVICE == "cpu" else 4
     resources:
         gpu=SERVING_GPUS,
         gpu_jobs=GPUS,
+        ahead=measures_ahead,
     params:
         skip=unless_empty("merged"),
         or_empty=or_empty,
@@ -42,4 +46,6 @@ rule measure:
         " --tasks {PLACES.tasks:q}"
         " --evaluate {EVALUATE_PYTHON:q} {input.evaluate[0]:q}"
         " --output {params.directory:q}"
+        " --depends-on {input:q}"
+        " --ahead {resources.ahead}"
         " >{log:q} 2>&1{params.or_empty}"

@@ -39,6 +39,11 @@ def fake_vllm(folder: Path) -> Path:
     return vllm
 
 
+def log_prob_of(weights: Path) -> float:
+    """What the model whose weights are in this folder says of each token: that of a run of ORPO another than any."""
+    return -2.0 if "orpo" in str(weights) else -1.0
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("model")
@@ -90,6 +95,7 @@ def token_ids_of(model: Path, messages: list[dict[str, str]]) -> list[int]:
 def handler(name: str, model: Path) -> type[BaseHTTPRequestHandler]:
     told = "somebody-else" if "other-answers" in FAULTS else name
     earlier: list[dict[str, str]] = []
+    loaded = [model]
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -99,6 +105,8 @@ def handler(name: str, model: Path) -> type[BaseHTTPRequestHandler]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             if self.headers["Authorization"] != f"Bearer {os.environ['VLLM_API_KEY']}":
                 self.send_error(401)
+            elif self.path == "/collective_rpc":
+                self._swap(body)
             elif self.path == "/classify":
                 in_the_middle("scoring", 2)
                 self._classify(body["input"])
@@ -112,11 +120,36 @@ def handler(name: str, model: Path) -> type[BaseHTTPRequestHandler]:
             elif body.get("stream"):
                 self._stream(body)
             elif "prompt_logprobs" in body:
-                log_prob = -1.5 if "stale" in FAULTS else -1.0
+                log_prob = -1.5 if "stale" in FAULTS else log_prob_of(loaded[-1])
                 tokens = [None, *({str(token): {"logprob": log_prob}} for token in body["prompt"][1:])]
                 self._send({"model": told, "choices": [{"prompt_logprobs": tokens}]})
             else:
                 in_the_middle("evaluating", 1)
+                self._echo(body["prompt"])
+
+        def _echo(self, prompts: list[list[int]]) -> None:
+            """Each prompt as lm-eval asks for it, with the log-probabilities of its tokens and of one more."""
+            log_prob = log_prob_of(loaded[-1])
+            choices = [
+                {
+                    "index": index,
+                    "text": "",
+                    "logprobs": {
+                        "token_logprobs": found,
+                        "top_logprobs": [{"a": log_prob}] * len(found),
+                        "tokens": ["a"] * len(found),
+                    },
+                }
+                for index, found in enumerate([log_prob] * (len(prompt) + 1) for prompt in prompts)
+            ]
+            self._send({"model": told, "choices": choices})
+
+        def _swap(self, body: dict[str, Any]) -> None:
+            if body["method"] != "reload_weights" or "unswappable" in FAULTS:
+                self.send_error(500)
+                return
+            loaded.append(Path(body["kwargs"]["weights_path"]))
+            self._send({"results": [None]})
 
         def _classify(self, conversations: list[list[int]]) -> None:
             if "refusing" in FAULTS:
@@ -164,6 +197,7 @@ def handler(name: str, model: Path) -> type[BaseHTTPRequestHandler]:
         def _send(self, document: dict[str, Any]) -> None:
             content = json.dumps(document).encode()
             self.send_response(200)
+            self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

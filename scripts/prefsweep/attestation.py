@@ -15,7 +15,7 @@ CRATE = "ro-crate-metadata.json"
 WRITERS = ("numpy", "scipy", "pandas", "pydantic", "jinja2", "altair", "vl-convert-python", "py3langid", "emoji")
 """What, beside the code of this project, a report's numbers, words and pictures come from."""
 _HASHED_ELSEWHERE = frozenset({"adapter", "checkpoint", "merged"})
-_WITHOUT_RECORD = frozenset({"logs", "tracking", "training"})
+_WITHOUT_RECORD = frozenset({".measured", "logs", "tracking", "training"})
 
 
 class Attestation(Record):
@@ -58,8 +58,9 @@ def attest(study_directory: Path, files: Iterable[FileHash], code: Path) -> Atte
 def artefacts(study_directory: Path) -> list[FileHash]:
     """Every record and report file of a study, by content.
 
-    Left out: weights, which the records hash; logs and training curves, on which no record rests; and plan.json and
-    plan.csv, whose estimates change as runs finish, so that its digest stands for them.
+    Left out: weights, which the records hash; logs, training curves and what was measured ahead and not yet taken
+    over, on which no record rests; and plan.json and plan.csv, whose estimates change as runs finish, so that its
+    digest stands for them.
     """
     files = hashed_files(study_directory, _HASHED_ELSEWHERE | _WITHOUT_RECORD)
     return [file for file in files if file.name not in (FILE, CRATE, "plan.json", "plan.csv")]

@@ -67,12 +67,14 @@ def serving(
     seed: int,
     log: Path,
     arguments: Sequence[str] = (),
+    swappable: bool = False,
 ) -> Iterator[Server]:
     """Serve `model` as `name` on the loopback interface, to whoever has its random key; stop it on every way out.
 
     `command` is what starts vLLM's server, such as `[".../bin/vllm", "serve"]`; `arguments` come after all others.
     Prefix caching is off, because it would make repeated timing passes look faster than they are. One that ends before
-    it is ready, or whose port is somebody else's, is started once more. Raises StageError with the log's last lines.
+    it is ready, or whose port is somebody else's, is started once more. `swappable` lets `swapping.swapped` give it
+    another model's weights. Raises StageError with the log's last lines.
     """
     argv = [
         *command,
@@ -84,9 +86,10 @@ def serving(
         *_device_arguments(device, settings),
         *arguments,
     ]
+    environment = _environment(device) | ({"VLLM_SERVER_DEV_MODE": "1"} if swappable else {})
     log.unlink(missing_ok=True)
     with ExitStack() as stack:
-        server, process = _ready_server(stack, argv, _environment(device), name, log)
+        server, process = _ready_server(stack, argv, environment, name, log)
         with _trouble_told(process, log):
             yield server
 
@@ -206,14 +209,17 @@ def tail(log: Path, lines: int = 20) -> str:
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
 
 
-def check_identity(server: Server, probes: list[Probe], precision: str) -> None:
-    """Prove that this server serves this run's merged model, by its log-probabilities of the probes.
+def check_identity(server: Server, probes: list[Probe], precision: str) -> list[list[float]]:
+    """Prove that this server serves this run's merged model, by its log-probabilities of the probes; returns them.
 
     Raises StageError("wrong_model") with both values; a stale, swapped or foreign model cannot pass.
     """
+    found = []
     with httpx2.Client(base_url=server.url, headers=server.headers, timeout=stall_seconds()) as client:
         for probe in probes:
-            check_served(probe, _prompt_log_probs(client, server.name, probe.token_ids), precision)
+            found.append(_prompt_log_probs(client, server.name, probe.token_ids))
+            check_served(probe, found[-1], precision)
+    return found
 
 
 def version_of(server: Server) -> str:

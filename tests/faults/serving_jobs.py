@@ -11,6 +11,7 @@ from prefsweep.records.audit import DataAudit
 from prefsweep.records.base import hashed_files
 from tests.example_study import Shape, build_study
 from tests.fake_server import fake_vllm
+from tests.real_project import ROOT
 
 
 def serving_environment(folder: Path) -> Path:
@@ -34,11 +35,20 @@ def attested_study(folder: Path, shape: Shape) -> Path:
     return study
 
 
-def outcome_of(command: Sequence[str], faults: str) -> tuple[int, str]:
+def measure(serve_python: Path, study: Path, run: str, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Exit status and output of the job that measures a run, with the real clients and lm-eval."""
+    evaluate = [str(python_of("evaluate", "cpu")), str(ROOT / "scripts" / "evaluate.py")]
+    command = [str(serve_python), str(ROOT / "scripts" / "measure.py"), "--plan", str(study / "plan.json")]
+    command += ["--run", run, "--data", str(study / "data"), "--tasks", str(ROOT / "config" / "tasks")]
+    command += ["--evaluate", *evaluate, "--output", str(study / "runs" / run), *arguments]
+    return outcome_of(command, **environment)
+
+
+def outcome_of(command: Sequence[str], faults: str = "", **environment: str) -> tuple[int, str]:
     """Exit status and output of a job whose fake server has these faults."""
     outcome = subprocess.run(
         command,
-        env=os.environ | {"FAKE_FAULTS": faults},
+        env=os.environ | {"FAKE_FAULTS": faults} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

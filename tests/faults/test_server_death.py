@@ -3,20 +3,16 @@
 The job is the real one, in the serving environment, with the real clients; only the server is not vLLM.
 """
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from prefsweep.environments import python_of
 from prefsweep.failures import Failure
 from prefsweep.plan import Plan
 from prefsweep.records.base import hashed_files
 from prefsweep.records.merge import Probe
 from tests.example_study import Shape, merge_record
-from tests.faults.serving_jobs import attested_study
-from tests.real_project import ROOT
+from tests.faults.serving_jobs import attested_study, measure
 from tests.tokenizer_model import write_tokenizer_model
 
 RUN = "dpo-00000000/seed-0"
@@ -51,27 +47,11 @@ def test_a_run_whose_server_fails_it_fails_and_is_not_slow(
     serve_python: Path, study: Path, fault: str, reached: str, failure: str, message: str
 ) -> None:
     run = study / "runs" / RUN
-    evaluate = [str(python_of("evaluate", "cpu")), str(ROOT / "scripts" / "evaluate.py")]
-    command = [
-        str(serve_python),
-        str(ROOT / "scripts" / "measure.py"),
-        "--plan",
-        str(study / "plan.json"),
-        "--run",
-        RUN,
-    ]
-    command += ["--data", str(study / "data"), "--tasks", str(ROOT / "config" / "tasks"), "--evaluate", *evaluate]
-    outcome = subprocess.run(
-        [*command, "--output", str(run)],
-        env=os.environ | {"FAKE_FAULTS": fault} | ({"PREFSWEEP_STALL_SECONDS": "8"} if failure == "timeout" else {}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert outcome.returncode == 1, outcome.stdout[-4000:]
-    assert reached in outcome.stdout
+    impatient = {"PREFSWEEP_STALL_SECONDS": "8"} if failure == "timeout" else {}
+    status, output = measure(serve_python, study, RUN, FAKE_FAULTS=fault, **impatient)
+    assert status == 1, output[-4000:]
+    assert reached in output
     record = Failure.read(run / "failure-measure.json")
-    assert record.failure == failure, outcome.stdout[-4000:]
+    assert record.failure == failure, output[-4000:]
     assert message in record.message
     assert not [name for name in RESULTS if (run / name).exists()]

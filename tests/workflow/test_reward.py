@@ -57,15 +57,16 @@ def test_one_that_fails_costs_its_run_its_rewards_and_nothing_else(rewarded: Pro
 
 
 def test_a_run_that_failed_keeps_no_other_from_its_score_and_all_are_measured_before(rewarded: Project) -> None:
-    """So that one start of the server does for all of them; the same of a judge that the study serves."""
+    """So that one start of a server does for all: of models, of the reward model, of a judge that the study serves."""
     rewarded.edit("study.yaml", "device: cpu", "device: cpu\nseeds: [7, 8]")
     judge = "{serve: {path: base-model, model_type: llama, template: chatml}}"
     rewarded.edit("study.yaml", "{path: rewarder}", f"{{path: rewarder}}, judge: {judge}")
     outcome = rewarded.snakemake(STUB_FAIL="orpo")
     assert outcome.returncode != 0
-    told = re.findall(r"^(?:Job \d+: )?(measure|reward|judge) (\w+)-", outcome.stdout, flags=re.MULTILINE)
+    told = re.findall(r"^(?:Job \d+: )?(merge|measure|reward|judge) (\w+)-", outcome.stdout, flags=re.MULTILINE)
     stages = [stage for stage, _ in told]
     assert stages.count("reward") == stages.count("measure") > 6
     assert "measure" not in stages[min(stages.index("reward"), stages.index("judge")) :]
+    assert "merge" not in stages[stages.index("measure") :]
     assert len(list(rewarded.study.glob("runs/*/*/logs/judge-server.log"))) == 1
     assert {method for stage, method in told if stage == "reward"} == {"base", "dpo", "simpo", "kto", "cpo"}

@@ -80,6 +80,19 @@ def check_served(probe: Probe, found: Sequence[float], precision: str) -> None:
         )
 
 
+def check_changed(before: Sequence[Sequence[float]], after: Sequence[Sequence[float]]) -> None:
+    """Before a server is measured whose weights were swapped: it says something else of the probes than before.
+
+    Rounding in bfloat16 can be larger than what tells two points of one method apart, so that `check_served` alone
+    might let the former's weights pass, but not with other numbers than they gave. Raises StageError("wrong_model").
+    """
+    if before == after:
+        raise StageError(
+            "wrong_model",
+            "after its weights were swapped the server gives every probe the log-probabilities of the run before",
+        )
+
+
 def check_scored(probes: list[Probe], pairs: list[PairScore], precision: str) -> None:
     """Before lm-eval's scores count: it scored the very answers, given the very prompts, of the very model.
 

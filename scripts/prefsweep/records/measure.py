@@ -92,7 +92,10 @@ class Throughput(Record):
     server_argv: list[str]
     server_environment: dict[str, str]
     hardware: dict[str, str]
+    weights_swapped: bool = False
+    """The server had measured another run before, and this one's weights took the place of that one's."""
     ready_seconds: float
+    """Until the server served this run: its start, or the swap."""
     natural_wall_seconds: float
     natural_answers: int
     natural_cut_answers: int

@@ -58,7 +58,7 @@ def replaced(path: Path) -> Iterator[TextIO]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    _sync_directory(path.parent)
+    _sync(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -96,17 +96,16 @@ def published_directory(path: Path) -> Iterator[Path]:
     try:
         temporary.chmod(0o777 & ~_umask())
         yield temporary
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                with file.open("rb") as stream:
-                    os.fsync(stream.fileno())
+        for entry in [temporary, *temporary.rglob("*")]:  # folders, too: they hold the names of what is in them
+            if not entry.is_symlink():
+                _sync(entry)
         if path.exists():
             shutil.rmtree(path)
         temporary.replace(path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    _sync_directory(path.parent)
+    _sync(path.parent)
 
 
 def _umask() -> int:
@@ -115,7 +114,7 @@ def _umask() -> int:
     return current
 
 
-def _sync_directory(path: Path) -> None:
+def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

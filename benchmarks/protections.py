@@ -5,6 +5,7 @@ that must then fail. Tools for mutation testing change code at random; here each
 """
 
 import argparse
+import compileall
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from xml.etree import ElementTree
 
 import psutil
@@ -80,28 +82,34 @@ def read_catalogue() -> Catalogue:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="*", default=[], help="rows, or parts of tests' names; records nothing")
+    parser.add_argument("--only", nargs="*", default=[], help="rows, or parts of tests' names")
     parser.add_argument("--kept", type=Path, help="JSON lines of what was seen: added to, and not looked at again")
     options = parser.parse_args()
-    catalogue, started = read_catalogue(), time.monotonic()
+    catalogue = read_catalogue()
     chosen = [one for one in catalogue.protections if not options.only or is_named(one, options.only)]
     with copy_of(ROOT) as tree:
-        seen = look(chosen, tree, options.kept)
-    for one, found in zip(chosen, seen, strict=True):
-        print(f"{'seen' if found.failed else 'NOT SEEN':8}  {','.join(one.rows):12}  {one.what}: {found.how}")
-    if not options.only:
-        rows = {row for one in chosen for row in one.rows}
-        failed = sum(found.failed for found in seen)
-        figures = {
-            "protections": len(seen),
-            "seen_to_fail": failed,
-            "not_seen": len(seen) - failed,
-            "rows_of_the_matrix": len(rows - gates() | catalogue.without.keys()),
-            "rows_without": len(catalogue.without),
-            "seconds": sum(found.seconds for found in seen) if options.kept else time.monotonic() - started,
-        }
-        record("protections", figures)
-    sys.exit(not all(found.failed for found in seen))
+        known = look(chosen, tree, options.kept)
+        found = [known.get(key_of(one, tree)) for one in catalogue.protections]
+    for one, seen in zip(catalogue.protections, found, strict=True):
+        how = f"{'seen' if seen.failed else 'NOT SEEN'}: {seen.how}" if seen else "not looked at"
+        print(f"{','.join(one.rows):12}  without {one.what}: {how}")
+    record("protections", figures_of(catalogue, found))
+    sys.exit(any(seen is not None and not seen.failed for seen in found))
+
+
+def figures_of(catalogue: Catalogue, found: Sequence[Seen | None]) -> dict[str, float]:
+    """How many are seen to fail, are not, and were not looked at; and whose rows of the matrix they are."""
+    seen = [one for one, what in zip(catalogue.protections, found, strict=True) if what and what.failed]
+    return {
+        "protections": len(found),
+        "seen_to_fail": len(seen),
+        "not_seen": sum(what is not None and not what.failed for what in found),
+        "not_looked_at": found.count(None),
+        "rows": len({row for one in catalogue.protections for row in one.rows} - gates()) + len(catalogue.without),
+        "rows_seen": len({row for one in seen for row in one.rows} - gates()),
+        "rows_without": len(catalogue.without),
+        "seconds": sum(what.seconds for what in found if what),
+    }
 
 
 def gates() -> set[str]:
@@ -124,14 +132,18 @@ def copy_of(checkout: Path) -> Iterator[Path]:
             if (checkout / name).exists():
                 (tree / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(checkout / name, tree / name, follow_symlinks=False)
+        # By content: by its time, what changes twice within a second is taken for unchanged.
+        compileall.compile_dir(tree, quiet=1, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
         yield tree
 
 
-def look(chosen: Sequence[Protection], tree: Path, kept: Path | None) -> list[Seen]:
-    """What becomes of each one's test without it. Raises SystemExit where a test fails as it is."""
-    keys = [key_of(one, tree) for one in chosen]
+def look(chosen: Sequence[Protection], tree: Path, kept: Path | None) -> dict[str, Seen]:
+    """What becomes of each one's test without it, by its key, beside what is kept.
+
+    Raises SystemExit where a test fails as it is.
+    """
     known = {row["key"]: Seen.model_validate(row) for row in (read_jsonl(kept) if kept and kept.exists() else [])}
-    left = [(key, one) for key, one in zip(keys, chosen, strict=True) if key not in known]
+    left = [(key, one) for one in chosen if (key := key_of(one, tree)) not in known]
     tests = sorted({one.test for _, one in left})
     print(f"{len(tests)} tests of {len(left)} protections, with all of them in place", flush=True)
     if tests and (what := failure(tests, tree)):
@@ -143,7 +155,7 @@ def look(chosen: Sequence[Protection], tree: Path, kept: Path | None) -> list[Se
             with kept.open("a", encoding="utf-8") as stream:
                 stream.write(known[key].model_dump_json() + "\n")
         print(f"  {'failed, as it must' if known[key].failed else 'NOT SEEN'}: {known[key].how}", flush=True)
-    return [known[key] for key in keys]
+    return known
 
 
 def key_of(protection: Protection, tree: Path) -> str:
@@ -173,8 +185,7 @@ def failure(tests: Sequence[str], tree: Path) -> str:
     report = tree / "report.xml"
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-x", f"--junitxml={report}"]
-    # No bytecode: what is changed twice within a second is taken for unchanged.
-    environment = os.environ | {"PREFSWEEP_ENVS": str(root()), "PYTHONDONTWRITEBYTECODE": "1", _MARK: str(tree)}
+    environment = os.environ | {"PREFSWEEP_ENVS": str(root()), _MARK: str(tree)}
     environment.pop("PYTHONPATH", None)
     try:
         ended = subprocess.run(

@@ -12,6 +12,7 @@ from prefsweep.records.base import hashed_files
 from tests.example_study import Shape, build_study
 from tests.fake_server import fake_vllm
 from tests.real_project import ROOT
+from tests.workflow.conftest import HANGING_SECONDS
 
 
 def serving_environment(folder: Path) -> Path:
@@ -53,5 +54,6 @@ def outcome_of(command: Sequence[str], faults: str = "", **environment: str) -> 
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
+        timeout=HANGING_SECONDS,
     )
     return outcome.returncode, outcome.stdout

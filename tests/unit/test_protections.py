@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.protections import Protection, gates, look, read_catalogue
+from benchmarks.protections import Protection, gates, key_of, look, read_catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOGUE = read_catalogue()
@@ -72,7 +72,8 @@ def test_it_is_seen_only_where_the_test_itself_fails(tmp_path: Path) -> None:
     chosen = [Protection(instead=instead, **entry) for instead in CHANGES]
     kept = tmp_path / "kept.jsonl"
     seen = look(chosen, tmp_path, kept)
-    for found, (failed, how) in zip(seen, CHANGES.values(), strict=True):
+    for one, (failed, how) in zip(chosen, CHANGES.values(), strict=True):
+        found = seen[key_of(one, tmp_path)]
         assert found.failed == failed
         assert found.how.startswith(how)
     assert (tmp_path / "guard.py").read_text() == GUARD

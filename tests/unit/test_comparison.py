@@ -219,6 +219,7 @@ def test_failed_and_unfinished_points_are_rows_and_never_ranked() -> None:
     assert [row.verdict for row in found.points] == ["reference", "not resolved", "failed", "not finished"]
     assert found.recommended == "dpo-1"
     assert found.point("orpo-1").metrics == {}
+    assert found.point("orpo-1").caveats == found.point("kto-1").caveats == [], "the verdict has said so"
     assert found.family == ["dpo-1", "orpo-1", "kto-1"]
 
 

@@ -1,5 +1,6 @@
 """The leaderboard: best first, each point with its runs, nothing missing turned into a number."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,23 @@ def test_failed_runs_are_rows_without_numbers(study: StudyResults) -> None:
     assert rows[-1]["method"] == "kto"
     assert [(run["status"], run["why"], run["middle"]) for run in rows[-1]["runs"]] == [("failed", "nan", None)] * 2
     assert {cell.text for run in rows[-1]["runs"] for cell in run["cells"]} == {"n/a", ""}
+
+
+def test_a_unit_of_words_stands_in_the_caption_and_not_in_every_cell(study: StudyResults) -> None:
+    shares = _board(study, compared(study))
+    assert (shares["unit"], shares["rows"][0]["estimate"].text[-2:]) == ("", " %")
+    plan = study.plan.model_copy(update={"primary_metric": "preference_margin_normalised"})
+    comparison = compared(replace(study, plan=plan))
+    found = _board(study, comparison)
+    assert found["unit"] == ", nats per character"
+    told = [row for row in found["rows"] if row["interval"]]
+    assert told
+    for row in told:
+        texts = [row["estimate"].text, row["difference"].text, row["interval"], found["axis_low"]]
+        texts += [run["difference"].text for run in row["runs"]]
+        assert not any("nats" in text for text in texts)
+    reason = next(point.reason for point in comparison.points if point.method == "dpo")
+    assert reason.count("nats per character") <= 2, "of the difference and the smallest effect, not of each end"
 
 
 def test_of_many_points_the_best_of_each_method_come_first(tmp_path: Path) -> None:

@@ -10,17 +10,19 @@ import asyncio
 import sys
 import tempfile
 import time
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from prefsweep.arm import Arm
+from prefsweep.code import code_revision
 from prefsweep.devices import claimed
 from prefsweep.evaluation import as_evaluation, evaluate, task_rows
 from prefsweep.failures import recorded
 from prefsweep.files import published_directory, write_jsonl
 from prefsweep.gates.measure import check_changed, check_scored
 from prefsweep.generation import generate
+from prefsweep.kept_answers import KeptAnswers, kept_answers
 from prefsweep.measured_ahead import Kept, shared_inputs
 from prefsweep.plan import Plan, run_directory
 from prefsweep.provenance import hardware, installed_versions
@@ -87,8 +89,11 @@ def measure(options: argparse.Namespace, plan: Plan, kept: Kept) -> None:
         progress(f"server ready after {server.ready_seconds:.0f} s")
         said = check_identity(server, arm.merge.probes, plan.generate.precision)
         progress("the server serves this run's merged model")
-        with published_directory(kept.place(options.run, options.output)) as target:
-            measure_served(options, plan, arm, server, target, progress)
+        with (
+            answers_of(plan, arm, options.output) as there,
+            published_directory(kept.place(options.run, options.output)) as target,
+        ):
+            measure_served(options, plan, arm, server, there, target, progress)
         if options.ahead:
             measure_others(options, plan, arm, server, said, kept)
 
@@ -109,21 +114,40 @@ def measure_others(
                 before, said = said, check_identity(swapped_in, arm.merge.probes, plan.generate.precision)
                 check_changed(before, said)
                 progress(f"the server serves {run}'s merged model, whose weights took {swapped_in.ready_seconds:.1f} s")
-                with published_directory(kept.place(run, folder)) as target:
-                    measure_served(options, plan, arm, swapped_in, target, progress)
+                with answers_of(plan, arm, folder) as there, published_directory(kept.place(run, folder)) as target:
+                    measure_served(options, plan, arm, swapped_in, there, target, progress)
         except Exception as error:
             progress(f"{run}, and what else waits, is left to its own job: {type(error).__name__}: {error}")
             return
 
 
+def answers_of(plan: Plan, arm: Arm, folder: Path) -> AbstractContextManager[KeptAnswers]:
+    """What a stopped job of the run in this folder has kept, if all is the same that answers follow from."""
+    decides = {
+        "model": [file.model_dump() for file in arm.merge.model],
+        "prompts": [prompt.model_dump() for prompt in arm.prompts],
+        "generate": plan.generate.model_dump(),
+        "seed": arm.seed,
+        "code": code_revision(Path(__file__)),
+        "versions": installed_versions(),
+    }
+    return kept_answers(folder, decides, arm.tokens_by_prompt)
+
+
 def measure_served(
-    options: argparse.Namespace, plan: Plan, arm: Arm, server: Server, target: Path, progress: Progress
+    options: argparse.Namespace,
+    plan: Plan,
+    arm: Arm,
+    server: Server,
+    there: KeptAnswers,
+    target: Path,
+    progress: Progress,
 ) -> None:
     """Answers, timing and lm-eval of an arm, whose model the server has been proven to serve."""
     from prefsweep.timing import WARM_UP_REQUESTS, time_passes  # loads vLLM's benchmark client
 
     started = time.perf_counter()
-    generations = asyncio.run(generate(server, arm.prompts, arm.tokens_by_prompt, plan.generate, arm.seed))
+    generations = asyncio.run(generate(server, arm.prompts, arm.tokens_by_prompt, plan.generate, arm.seed, there))
     natural_seconds = time.perf_counter() - started
     progress(f"{len(generations)} prompts answered in {natural_seconds:.0f} s")
     passes = [] if arm.screening else asyncio.run(time_passes(server, arm.token_ids, plan.generate))
@@ -156,12 +180,13 @@ def measure_served(
         hardware=hardware(),
         weights_swapped=server.name != arm.run,
         ready_seconds=server.ready_seconds,
-        natural_wall_seconds=natural_seconds,
+        natural_wall_seconds=None if there.resumed_at else natural_seconds,
         natural_answers=len(generations),
         natural_cut_answers=sum(generation.finish_reason == "length" for generation in generations),
         natural_output_tokens=sum(generation.output_tokens for generation in generations),
         natural_concurrency=max(plan.generate.concurrency),
-        total_seconds=progress.seconds,
+        resumed_at_answers=there.resumed_at,
+        total_seconds=progress.seconds + there.seconds_before,
         peak_memory_bytes=server.peak_memory_bytes(),
         versions=installed_versions(),
     ).write(target / "throughput.json")

@@ -37,8 +37,9 @@ class AnswerCost:
     device_hours_per_1000: float
     money_per_1000: float | None
     """In the study's currency; None where it states no price."""
-    measured_seconds: float
-    """The natural answers' own wall time / their number: once, without repeats, as a check of `seconds`."""
+    measured_seconds: float | None
+    """The natural answers' own wall time / their number: once, without repeats, as a check of `seconds`. Without runs
+    whose answers were resumed; None where that leaves none."""
     own_speed: float
     """Measured output tokens per second of these runs; not used, because all arms' must tie."""
 
@@ -56,6 +57,7 @@ def answer_cost(runs: Iterable[RunResults], control: SpeedControl, plan: Plan) -
         return None
     tokens = fmean(one.natural_output_tokens / one.natural_answers for one in served)
     seconds = tokens / control.typical
+    walls = [one.natural_wall_seconds / one.natural_answers for one in served if one.natural_wall_seconds is not None]
     hours = 1000 * seconds * plan.generate.tensor_parallel / 3600
     return AnswerCost(
         output_tokens=tokens,
@@ -63,7 +65,7 @@ def answer_cost(runs: Iterable[RunResults], control: SpeedControl, plan: Plan) -
         seconds=seconds,
         device_hours_per_1000=hours,
         money_per_1000=hours * plan.price.per_hour if plan.price else None,
-        measured_seconds=fmean(one.natural_wall_seconds / one.natural_answers for one in served),
+        measured_seconds=fmean(walls) if walls else None,
         own_speed=fmean(control.by_run[one.run].output_tokens_per_second for one in served),
     )
 

@@ -15,7 +15,7 @@ CRATE = "ro-crate-metadata.json"
 WRITERS = ("numpy", "scipy", "pandas", "pydantic", "jinja2", "altair", "vl-convert-python", "py3langid", "emoji")
 """What, beside the code of this project, a report's numbers, words and pictures come from."""
 _HASHED_ELSEWHERE = frozenset({"adapter", "checkpoint", "merged"})
-_WITHOUT_RECORD = frozenset({".measured", "logs", "tracking", "training"})
+_WITHOUT_RECORD = frozenset({".measured", "logs", "measuring", "tracking", "training"})
 
 
 class Attestation(Record):

@@ -12,6 +12,7 @@ import httpx2
 
 from prefsweep.failures import StageError
 from prefsweep.gates.measure import check_answers, check_rendering
+from prefsweep.kept_answers import KeptAnswers
 from prefsweep.plan import GenerateSettings
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.measure import Generation
@@ -39,14 +40,16 @@ async def generate(
     token_ids: Mapping[str, Sequence[int]],
     settings: GenerateSettings,
     seed: int,
+    kept: KeptAnswers | None = None,
 ) -> list[Generation]:
     """One answer per prompt, in the prompts' order, at the highest concurrency of the study.
 
-    `token_ids` are those of each prompt by its id, as it is rendered beside the model. Raises StageError
-    ("wrong_model") when an answer comes from another model or is one to other tokens, ("score") when nearly all
-    answers are empty.
+    `token_ids` are those of each prompt by its id, as it is rendered beside the model. Prompts whose answers are in
+    `kept` are not asked again, and new answers go there. Raises StageError ("wrong_model") when an answer comes from
+    another model or is one to other tokens, ("score") when nearly all answers are empty.
     """
-    done = count(1)
+    known = kept.answers if kept else {}
+    done = count(len(known) + 1)
     gate = asyncio.Semaphore(max(settings.concurrency))
     limits = httpx2.Limits(max_connections=max(settings.concurrency))
     async with httpx2.AsyncClient(
@@ -54,12 +57,17 @@ async def generate(
     ) as client:
 
         async def answered(prompt: HeldOutPrompt) -> Generation:
+            if prompt.id in known:
+                return known[prompt.id]
             async with gate:
                 answer, seconds = await _complete(client, server.name, prompt, settings, seed)
             renderings = {"the tokenizer": token_ids[prompt.id], "the server": answer["prompt_token_ids"]}
             check_rendering(prompt.id, renderings)
+            generation = _as_generation(prompt, answer, seconds)
+            if kept:
+                kept.keep(generation, answer["prompt_token_ids"])
             _tell(next(done), len(prompts))
-            return _as_generation(prompt, answer, seconds)
+            return generation
 
         generations = await asyncio.gather(*(answered(prompt) for prompt in prompts))
     check_answers(generations)

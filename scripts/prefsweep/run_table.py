@@ -44,6 +44,7 @@ _MEASURE = {
     "measure_peak_memory_bytes": "peak_memory_bytes",
     "answer_output_tokens": "natural_output_tokens",
     "answer_wall_seconds": "natural_wall_seconds",
+    "resumed_at_answers": "resumed_at",
 }
 
 

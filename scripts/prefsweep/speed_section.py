@@ -1,13 +1,13 @@
 """The page's section on speed: whether speeds may be compared at all, then every point's, at each concurrency."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from prefsweep.account import Table, table
 from prefsweep.answer_cost import AnswerCost, against_base, answer_costs
 from prefsweep.goodput import described
 from prefsweep.plan import BASE, Plan
-from prefsweep.results import LATENCIES, PERCENTILES, StudyResults
+from prefsweep.results import LATENCIES, PERCENTILES, RunResults, StudyResults
 from prefsweep.speed_columns import mean_speed
 from prefsweep.speed_conditions import conditions, server_facts
 from prefsweep.speed_control import SpeedControl, speed_controls
@@ -24,6 +24,7 @@ def speed_section(study: StudyResults) -> dict[str, Any]:
         "server": server_facts(study),
         "note": _note(study.plan),
         "tables": [_speeds(study, control) for control in controls],
+        "resumed": _resumed(study.runs),
         "costs": [_costs(study, control) for control in controls[-1:]],
     }
 
@@ -34,6 +35,15 @@ def _note(plan: Plan) -> str:
     if requests < _ENOUGH_REQUESTS:
         notes.append(f"A pass has {requests} requests: p99 is hardly more than its slowest (generate.timed_requests).")
     return " ".join(notes)
+
+
+def _resumed(runs: Iterable[RunResults]) -> str:
+    stopped = [
+        f"{run.run.id} ({run.throughput.resumed_at})" for run in runs if run.throughput and run.throughput.resumed_at
+    ]
+    return (
+        f" Stopped, and resumed after so many answers, whose time is left out: {', '.join(stopped)}." if stopped else ""
+    )
 
 
 def _speeds(study: StudyResults, control: SpeedControl) -> Table:
@@ -73,7 +83,7 @@ def _cost_cells(cost: AnswerCost) -> list[str]:
     cells.append(f"{cost.device_hours_per_1000:#.3g}")
     if cost.money_per_1000 is not None:
         cells.append(f"{cost.money_per_1000:#.3g}")
-    return [*cells, _seconds(cost.measured_seconds)]
+    return [*cells, "" if cost.measured_seconds is None else _seconds(cost.measured_seconds)]
 
 
 def _seconds(value: float) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from prefsweep.failures import Failure
+from prefsweep.kept_answers import FOLDER
 from prefsweep.plan import Plan
 from prefsweep.records.base import hashed_files
 from prefsweep.records.merge import Probe
@@ -55,3 +56,17 @@ def test_a_run_whose_server_fails_it_fails_and_is_not_slow(
     assert record.failure == failure, output[-4000:]
     assert message in record.message
     assert not [name for name in RESULTS if (run / name).exists()]
+
+
+def test_the_next_job_asks_only_for_what_has_no_answer(serve_python: Path, study: Path) -> None:
+    plan, kept = Plan.read(study / "plan.json"), study / "runs" / RUN / FOLDER
+    generate = plan.generate.model_copy(update={"concurrency": [1]})  # so that two answers precede the third
+    plan.model_copy(update={"generate": generate}).write(study / "plan.json")
+    for fault in ("die-generating", "die-timing"):
+        status, output = measure(serve_python, study, RUN, FAKE_FAULTS=fault)
+        assert (status, kept.exists()) == (1, True), output[-4000:]
+    assert "2 answers are there from a job that was stopped" in output, output[-4000:]
+    assert "7 prompts answered" in output
+    _, output = measure(serve_python, study, RUN, FAKE_FAULTS="die-generating die-timing")  # asked, it would die
+    assert "7 answers are there from a job that was stopped" in output
+    assert "7 prompts answered" in output, "answers that are there were asked for again"

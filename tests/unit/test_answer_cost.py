@@ -70,6 +70,24 @@ def test_every_device_that_serves_is_paid_for(folder: Path) -> None:
     assert "EUR per 1,000" in speed_section(study)["costs"][0]["heads"]
 
 
+def test_the_time_of_resumed_answers_is_left_out_and_said(folder: Path) -> None:
+    run = next(run for run in read_study(folder).runs if run.point.id == DPO)
+    path = folder / "runs" / run.run.id / "throughput.json"
+    changes = {"natural_wall_seconds": None, "resumed_at_answers": [3, 30]}
+    Throughput.read(path).model_copy(update=changes).write(path)
+    study = read_study(folder)
+    control = highest(study)
+    assert answer_costs(study, control)[DPO].measured_seconds is None
+    assert answer_costs(study, control)[DPO].seconds == 120 / control.arms[1].output_tokens_per_second
+    section = speed_section(study)
+    assert (
+        section["resumed"]
+        == f" Stopped, and resumed after so many answers, whose time is left out: {run.run.id} (3, 30)."
+    )
+    cells = [row["cells"] for row in section["costs"][0]["rows"] if row["method"] == "dpo"]
+    assert "" in cells[0]
+
+
 @pytest.mark.parametrize(
     ("point", "ratio", "why"),
     [(DPO, 1.5, "answers 50 % longer, 20 % of them cut off"), (ORPO, 1.002, "answers as long")],

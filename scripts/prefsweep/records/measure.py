@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from prefsweep.records.base import Record
 from prefsweep.records.data import Part
@@ -96,16 +96,24 @@ class Throughput(Record):
     """The server had measured another run before, and this one's weights took the place of that one's."""
     ready_seconds: float
     """Until the server served this run: its start, or the swap."""
-    natural_wall_seconds: float
+    natural_wall_seconds: float | None
+    """None where `resumed_at_answers` has any: fewer requests than the concurrency says were under way then."""
     natural_answers: int
     natural_cut_answers: int
     """Those that ended at the limit of tokens."""
     natural_output_tokens: int
     natural_concurrency: int
+    resumed_at_answers: list[int] = Field([])
+    """How many answers were there each time that a job went on for one that was stopped."""
     total_seconds: float
     peak_memory_bytes: int
     """Resident memory of the server's process group. A GPU's is what `--gpu-memory-utilization` lets it take."""
     versions: dict[str, str]
+
+    @property
+    def resumed_at(self) -> str | None:
+        """`resumed_at_answers` as text; None if the generation was never stopped."""
+        return ", ".join(map(str, self.resumed_at_answers)) or None
 
 
 class PairScore(Record):

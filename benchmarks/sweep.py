@@ -75,7 +75,7 @@ def through_prefsweep(project: RealProject, study: str) -> Side:
     folders = [run_directory(finished.directory, run.id) for run in Plan.read(finished.directory / "plan.json").runs]
     trained = [TrainRecord.read(folder / "train.json") for folder in folders if not folder.parent.name.startswith(BASE)]
     measured = [Throughput.read(folder / "throughput.json") for folder in folders]
-    answers = sum(one.natural_wall_seconds for one in measured)
+    answers = sum(one.natural_wall_seconds or 0.0 for one in measured)  # none of these is ever resumed
     timing = sum(timed.wall_seconds for one in measured for timed in one.passes)
     stages = {
         "train": sum(one.total_seconds for one in trained),

@@ -5,7 +5,6 @@ The report is made from whatever exists; a run that failed or has not finished i
 
 import argparse
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from prefsweep.comparison import compared
@@ -26,10 +25,8 @@ def main() -> None:
         sys.exit(f"{missing[0].run.id} and {len(missing) - 1} more have left nothing: --partial reports what exists")
     comparison = compared(study)
     try:
-        with ThreadPoolExecutor(1) as beside:  # pictures are drawn outside Python's lock
-            tables = beside.submit(write_tables, study, comparison, options.output)
-            write_page(study, comparison, options.output / "index.html", partial=options.partial)
-            tables.result()
+        write_tables(study, comparison, options.output)
+        write_page(study, comparison, options.output / "index.html", partial=options.partial)
     except OSError as error:
         failure, remedy = classify(error)
         if failure != "disk":

@@ -1,8 +1,9 @@
-"""File systems of our own, mounted for as long as a test needs them."""
+"""File systems of our own, mounted for as long as a test needs them, and machines whose start has a name."""
 
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,4 +40,31 @@ def mounted(program: str, directory: Path, mount: Path, *arguments: str) -> Iter
         yield process
     finally:
         subprocess.run(["umount", "--lazy", mount], check=False, stderr=subprocess.DEVNULL)
+        process.wait()
+
+
+BEGIN = 'hostname "$0" && mount --bind "$1" /proc/sys/kernel/random/boot_id && shift && exec "$@"'
+"""What a machine does when it starts: `$0` is its name, `$1` holds the boot id, the rest is the command."""
+
+
+@contextmanager
+def started(
+    host: str, command: list[str], folder: Path, environment: dict[str, str], said: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A command on a machine that has just been started; it and all that it started end at once with the block."""
+    boot = said.with_suffix(".boot")
+    boot.write_text(f"{uuid.uuid4()}\n")
+    machine = ["unshare", "--uts", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    with said.open("wb") as output:
+        process = subprocess.Popen(
+            [*machine, "sh", "-c", BEGIN, host, str(boot), *command],
+            cwd=folder,
+            env=os.environ | environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
         process.wait()

@@ -4,15 +4,27 @@ The disk is `volatile_disk.py`: a real file system, which forgets.
 """
 
 import json
+import random
+import shutil
+import subprocess
+import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from prefsweep.files import published_directory, sha256_of, write_json, write_text
-from tests.faults.mounts import NEVER, mounted, require_fuse
+from tests.faults.calls import awaited
+from tests.faults.mounts import NEVER, mounted, require_fuse, started
+from tests.workflow.conftest import STUDY, Project, new_project
 
 SURVIVES = pytest.mark.parametrize("survives", ["synced", "named"])
+TWO_METHODS, _, _ = STUDY.format(model="base-model").partition("  simpo:")
+SMALL_STUDY = f"{TWO_METHODS}train: {{batch_size: 16}}\nevaluate: {{kl_from_base: false}}\n"
+STUDY_CHANGES, MOST_CUTS = 1000, 6
+"""Changes of the disk before a cut, at most; cuts before the study is left alone."""
+RECORDS = ("train.json", "merge.json", "generations.jsonl", "throughput.json", "evaluation.json", "scores.json")
 MOST_CHANGES = 40
 """More than a publication makes."""
 WEIGHTS = {"weights": bytes(10_000), "more/config": b"{}"}
@@ -72,3 +84,57 @@ def publish(folder: Path, version: int) -> None:
 
 def hashes(folder: Path) -> dict[str, str]:
     return {str(file.relative_to(folder)): sha256_of(file) for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that was run once; a project in which it was not, for a disk that is shown where it was."""
+
+    project: Project
+    fresh: Path
+    undisturbed: dict[str, str]
+
+    def outcome(self, power: subprocess.Popen[bytes], said: Path) -> int | None:
+        """Exit status of one call; None if there was no power until its end."""
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "study.yaml"]
+        with started("node", command, self.project.directory, self.project.environment, said) as call:
+            awaited(lambda: power.poll() is not None or call.poll() is not None)
+            return None if power.poll() is not None else call.returncode
+
+
+def records(project: Path) -> dict[str, str]:
+    """Record → hash, of every stage that is complete."""
+    runs = project / "results" / "tiny" / "runs"
+    return {str(path.relative_to(runs)): sha256_of(path) for name in RECORDS for path in runs.rglob(name)}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """Run once on an ordinary disk."""
+    folder = tmp_path_factory.mktemp("power")
+    project = new_project(folder / "project")
+    (project.directory / "study.yaml").write_text(SMALL_STUDY)
+    fresh = shutil.copytree(project.directory, folder / "fresh", symlinks=True)
+    outcome = project.snakemake()
+    assert outcome.returncode == 0, outcome.stdout
+    undisturbed = records(project.directory)
+    shutil.rmtree(project.directory)
+    return Study(project, fresh, undisturbed)
+
+
+def test_a_study_whose_power_is_cut_again_and_again_ends_as_one_that_was_left_alone(
+    study: Study, tmp_path: Path
+) -> None:
+    """Each cut comes after a number of changes to the disk that is drawn at random, and the same command continues."""
+    disk, chance = shutil.copytree(study.fresh, tmp_path / "disk", symlinks=True), random.Random("synced")
+    status, cuts = None, 0
+    while status is None:
+        changes = chance.randrange(STUDY_CHANGES) if cuts < MOST_CUTS else NEVER
+        with mounted("volatile_disk", disk, study.project.directory, "synced", str(changes)) as power:
+            status = study.outcome(power, tmp_path / "output")
+        found = records(disk)
+        assert found.items() <= study.undisturbed.items()
+        cuts += status is None
+    assert status == 0, (tmp_path / "output").read_text()
+    assert found == study.undisturbed
+    assert cuts > 3

@@ -20,7 +20,7 @@ from prefsweep.provenance import installed_versions
 from prefsweep.records.base import hashed_files
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.drift import DriftRecord
-from prefsweep.records.measure import Generation, read_generations
+from prefsweep.records.measure import Generation
 from prefsweep.records.merge import MergeRecord
 
 _EVERY = 20
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace, started: float) -> None:
     base = run_directory(options.plan.parent, options.opponent)
     checked_merge(base)
     path = options.output / "generations.jsonl"
-    generations = list(read_generations(path))
+    generations = list(Generation.read_rows(path))
     tokenizer = AutoTokenizer.from_pretrained(options.output / "merged", local_files_only=True)
     answers = tokenised(tokenizer, heldout_prompts(options.data), generations, merge)
     model, untouched = load_model(options.output / "merged"), load_model(base / "merged")

@@ -6,14 +6,14 @@ from pathlib import Path
 from prefsweep.failures import StageError, recorded
 from prefsweep.metrics import score_run
 from prefsweep.prepared import heldout_prompts
-from prefsweep.records.measure import Evaluation, read_generations
+from prefsweep.records.measure import Evaluation, Generation
 
 
 def main() -> None:
     arguments = _parse()
     with recorded(arguments.run, "score", arguments.output.parent):
         prompts = heldout_prompts(arguments.heldout.parent, arguments.run)
-        generations = list(read_generations(arguments.generations))
+        generations = list(Generation.read_rows(arguments.generations))
         evaluation = Evaluation.read(arguments.evaluation)
         if evaluation.run != arguments.run:
             raise StageError("score", f"{arguments.evaluation} belongs to {evaluation.run}, not to {arguments.run}")

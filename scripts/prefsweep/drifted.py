@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from prefsweep.failures import Failure
-from prefsweep.files import read_jsonl, sha256_of
+from prefsweep.files import sha256_of
 from prefsweep.metric_kinds.drift import DRIFT
 from prefsweep.plan import BASE, Plan
 from prefsweep.records.drift import AnswerDrift, DriftRecord
@@ -32,7 +32,7 @@ class Drifted:
             return cls()
         try:
             record = DriftRecord.read(folder / "drift.json")
-            answers = tuple(map(AnswerDrift.model_validate, read_jsonl(folder / "drift.jsonl")))
+            answers = tuple(AnswerDrift.read_rows(folder / "drift.jsonl"))
             current = record.generations_sha256 == sha256_of(folder / "generations.jsonl")
         except (OSError, ValueError):
             return cls(failure=failure)

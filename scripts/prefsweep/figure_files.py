@@ -10,7 +10,7 @@ import vl_convert
 
 from prefsweep.charts import WIDTH, Figure
 from prefsweep.files import published_directory
-from prefsweep.rendering import VEGA_LITE, inert, svg
+from prefsweep.rendering import inert, svg
 
 _SCALE = 2.0
 _LOWEST = 160
@@ -22,11 +22,9 @@ def write_figures(panels: Any, directory: Path) -> None:
     """Write every figure that is drawn in the page's panels, named by its id, and nothing else, into a folder."""
     with published_directory(directory) as folder:
         for figure in _drawn(panels):
-            spec = standalone(figure)
-            (folder / f"{figure.id}.svg").write_text(svg(spec, figure.id), "utf-8")
-            (folder / f"{figure.id}.png").write_bytes(
-                vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=_SCALE)
-            )
+            picture = svg(standalone(figure), figure.id)
+            (folder / f"{figure.id}.svg").write_text(picture, "utf-8")
+            (folder / f"{figure.id}.png").write_bytes(vl_convert.svg_to_png(picture, scale=_SCALE))
 
 
 def remove_figures(directory: Path) -> None:

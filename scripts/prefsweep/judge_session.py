@@ -24,7 +24,7 @@ from prefsweep.prepared import heldout_prompts
 from prefsweep.provenance import installed_versions
 from prefsweep.records.data import HeldOutPrompt
 from prefsweep.records.judge import JudgedPair, JudgeServer, JudgeSession
-from prefsweep.records.measure import read_generations
+from prefsweep.records.measure import Generation
 from prefsweep.serving import version_of
 
 _EVERY = 50
@@ -81,7 +81,7 @@ def answer_pairs(study: Path, run: str, opponent: str, prompts: Sequence[HeldOut
 
 
 def _answers(path: Path) -> dict[str, str]:
-    return {generation.prompt: generation.answer for generation in read_generations(path)}
+    return {generation.prompt: generation.answer for generation in Generation.read_rows(path)}
 
 
 def others_answered(plan: Plan, study: Path, run: str, prompts: Sequence[HeldOutPrompt]) -> Others:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prefsweep.failures import Failure, failure_of, silent_death, unreadable
-from prefsweep.files import read_jsonl
 from prefsweep.lifetime import is_held
 from prefsweep.plan import Plan
 from prefsweep.records.judge import JudgeSession, RivalVerdict
@@ -29,7 +28,7 @@ class JudgedRivals:
                 return cls(failure=failure)
             if JudgeSession.read(folder / "judge.json").asked != plan.judge.asked:
                 return cls(failure=failure)
-            return cls(tuple(map(RivalVerdict.model_validate, read_jsonl(folder / "judged.jsonl"))), failure)
+            return cls(tuple(RivalVerdict.read_rows(folder / "judged.jsonl")), failure)
         except (OSError, ValueError) as error:
             return cls(failure=unreadable("rivals", "rivals/", "the study's folder", error))
 

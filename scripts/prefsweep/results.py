@@ -15,7 +15,6 @@ from prefsweep.admission import left_empty
 from prefsweep.against_base import with_rewards
 from prefsweep.drifted import Drifted, with_drift
 from prefsweep.failures import Failure, silent_death, unreadable
-from prefsweep.files import read_jsonl
 from prefsweep.judged import Judged, with_win_rate
 from prefsweep.judged_rivals import JudgedRivals
 from prefsweep.lifetime import is_held
@@ -24,7 +23,7 @@ from prefsweep.records.audit import DataAudit
 from prefsweep.records.base import Record, read_document
 from prefsweep.records.data import Half, HeldOutPrompt
 from prefsweep.records.judge import JudgedPair, JudgeRecord
-from prefsweep.records.measure import Evaluation, Generation, Throughput, TimedPass, read_generations
+from prefsweep.records.measure import Evaluation, Generation, Throughput, TimedPass
 from prefsweep.records.merge import MergeRecord
 from prefsweep.records.score import Scores
 from prefsweep.records.screening import Screening
@@ -90,7 +89,7 @@ class RunResults:
 
     def generations(self) -> Iterator[Generation]:
         """The answers, read again each time: most of a study's bytes are theirs, and few are looked at."""
-        return read_generations(self.answers) if self.answers else iter(())
+        return Generation.read_rows(self.answers) if self.answers else iter(())
 
     @property
     def prompt_scores(self) -> dict[str, dict[str, float]]:
@@ -176,7 +175,7 @@ def read_study(directory: Path) -> StudyResults:
         directory=directory,
         plan=plan,
         runs=tuple(replace(run, scores=scores.get(run.run.id)) for run in runs),
-        prompts=tuple(map(HeldOutPrompt.model_validate, read_jsonl(heldout))) if heldout.exists() else (),
+        prompts=tuple(HeldOutPrompt.read_rows(heldout)) if heldout.exists() else (),
         audit=_of_the_data(DataAudit, directory / "data" / "data.json"),
         traits=_of_the_data(DataTraits, directory / "data" / "traits.json"),
         screenings=tuple(screenings),
@@ -210,7 +209,12 @@ def _read_run(directory: Path, plan: Plan, run: Run, *, stopped: bool) -> RunRes
                 path.stem.partition("-")[2], read(path.name, lambda file: silent_death(file, plan.study))
             )
     judge_failure, drift_failure, reward_failure = (failures.pop(stage, None) for stage in ("judge", "drift", "reward"))
-    judged = Judged.of(plan, read("judge.json", JudgeRecord.read), read("judged.jsonl", _judged_pairs), judge_failure)
+    judged = Judged.of(
+        plan,
+        read("judge.json", JudgeRecord.read),
+        read("judged.jsonl", lambda path: tuple(JudgedPair.read_rows(path))),
+        judge_failure,
+    )
     return RunResults(
         run=run,
         point=plan.point_of(run.id),
@@ -229,10 +233,6 @@ def _read_run(directory: Path, plan: Plan, run: Run, *, stopped: bool) -> RunRes
     )
 
 
-def _judged_pairs(path: Path) -> tuple[JudgedPair, ...]:
-    return tuple(map(JudgedPair.model_validate, read_jsonl(path)))
-
-
 def _timing(timed: TimedPass, column: str) -> float:
     if column.endswith("_per_second"):
         return float(getattr(timed, column))
@@ -241,7 +241,7 @@ def _timing(timed: TimedPass, column: str) -> float:
 
 
 def _checked_answers(path: Path) -> Path:
-    deque(read_generations(path), maxlen=0)
+    deque(Generation.read_rows(path), maxlen=0)
     return path
 
 

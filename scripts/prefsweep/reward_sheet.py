@@ -9,7 +9,7 @@ from prefsweep.failures import StageError
 from prefsweep.files import sha256_of_json
 from prefsweep.plan import BASE, Plan, run_directory
 from prefsweep.records.data import HeldOutPrompt
-from prefsweep.records.measure import read_generations
+from prefsweep.records.measure import Generation
 from prefsweep.records.reward import RewardedRun
 
 Turn = tuple[HeldOutPrompt, str]
@@ -29,7 +29,7 @@ class Sheet:
     def of(cls, plan: Plan, run: str, study_directory: Path, prompts: Sequence[HeldOutPrompt]) -> "Sheet":
         """What `generations.jsonl` of the run has. Raises StageError (`score`) where it answers other prompts."""
         path = run_directory(study_directory, run) / "generations.jsonl"
-        answers = {generation.prompt: generation.answer for generation in read_generations(path)}
+        answers = {generation.prompt: generation.answer for generation in Generation.read_rows(path)}
         if answers.keys() != {prompt.id for prompt in prompts}:
             raise StageError("score", f"{path} does not answer the study's {len(prompts):,} prompts")
         sheet = cls(run, [(prompt, answers[prompt.id]) for prompt in prompts])

@@ -7,13 +7,12 @@ from typing import TypeVar
 from prefsweep.admission import left_empty
 from prefsweep.attestation import CRATE, WRITERS, Attestation, artefacts
 from prefsweep.failures import RUNG, StageError
-from prefsweep.files import read_jsonl
 from prefsweep.metrics import score_run
 from prefsweep.mismatches import mismatches
 from prefsweep.plan import Plan
 from prefsweep.records.base import FileHash, Record, hashed_files
 from prefsweep.records.data import HeldOutPrompt
-from prefsweep.records.measure import Evaluation, read_generations
+from prefsweep.records.measure import Evaluation, Generation
 from prefsweep.records.merge import MergeRecord
 from prefsweep.records.train import TrainRecord
 from prefsweep.ro_crate import crate_text
@@ -121,10 +120,10 @@ def underived_scores(directory: Path) -> list[str]:
 
 
 def _scores(folder: Path, heldout: Path, run: str) -> str:
-    prompts = [HeldOutPrompt.model_validate(row) for row in read_jsonl(heldout)]
+    prompts = list(HeldOutPrompt.read_rows(heldout))
     asked = [prompt for prompt in prompts if prompt.half == "development"] if RUNG in run else prompts
     evaluation = Evaluation.read(folder / "evaluation.json")
-    scores = score_run(asked, list(read_generations(folder / "generations.jsonl")), evaluation)
+    scores = score_run(asked, list(Generation.read_rows(folder / "generations.jsonl")), evaluation)
     return scores.model_dump_json(indent=2) + "\n"
 
 

@@ -10,7 +10,7 @@ import pytest
 from prefsweep.environments import ensure, python_of
 from prefsweep.plan import BASE, Plan
 from prefsweep.records.data import HeldOutPrompt
-from prefsweep.records.measure import read_generations
+from prefsweep.records.measure import Generation
 from prefsweep.records.reward import RewardRecord
 from prefsweep.reward_model import planned_reward_model
 from prefsweep.settings import RewardModelConfig
@@ -59,7 +59,7 @@ def test_scores_are_transformers_own_logits(folder: Path, scored: dict[str, Rewa
     texts, scores = [], []
     for method, run in scored.items():
         (path,) = folder.glob(f"runs/{method}-*/*/generations.jsonl")
-        answers = {one.prompt: one.answer for one in read_generations(path)}
+        answers = {one.prompt: one.answer for one in Generation.read_rows(path)}
         texts += [(prompt, answers[prompt.id]) for prompt in prompts]
         scores += [one.score for one in run.answers]
     texts += [(prompt, prompt.chosen or "") for prompt in pairs] + [(prompt, prompt.rejected or "") for prompt in pairs]

@@ -73,7 +73,7 @@ def test_a_line_that_is_no_answer_is_named(tmp_path: Path) -> None:
     file.write_text("\n".join([*lines[:2], lines[2].replace('"seconds"', '"second"'), *lines[3:]]), encoding="utf-8")
     run = read_study(folder).runs[1]
     assert run.status == "failed"
-    assert "generations.jsonl:3 is no answer" in run.failures[0].message
+    assert "generations.jsonl:3 is no Generation" in run.failures[0].message
     assert "second" in "".join(run.failures[0].last_lines)
 
 

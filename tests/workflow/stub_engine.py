@@ -29,7 +29,7 @@ from prefsweep.plan import BASE, Plan
 from prefsweep.prepared import heldout_prompts
 from prefsweep.process_group import process_group
 from prefsweep.provenance import circumstances
-from prefsweep.records.measure import read_generations
+from prefsweep.records.measure import Generation
 from prefsweep.stalling import wait_while_alive
 from prefsweep.task_index import TaskFacts, TaskIndex
 from tests import example_study as example
@@ -134,7 +134,7 @@ def drift(options: Namespace, directory: Path) -> None:
     run, point = plan.run(options.run), plan.point_of(options.run)
     if point.method in os.environ.get("STUB_FAIL_DRIFT", "").split():
         raise StageError("oom", "two models do not fit")
-    generations = list(read_generations(directory / "generations.jsonl"))
+    generations = list(Generation.read_rows(directory / "generations.jsonl"))
     example.write_drift(directory, run, point, plan.opponent(run.id), generations, chance(options))
 
 

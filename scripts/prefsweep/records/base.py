@@ -4,6 +4,7 @@ A file that reads back is a file this version wrote. Non-finite numbers become `
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,6 +29,17 @@ class Record(BaseModel):
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except ValidationError as error:
             raise ValueError(f"{path} is not a {cls.__name__} this version of prefsweep wrote: {error}") from error
+
+    @classmethod
+    def read_rows(cls, path: Path) -> Iterator[Self]:
+        """The records of a JSON-lines file, one by one. Raises ValueError that names the line of one that is none."""
+        with path.open(encoding="utf-8") as stream:
+            for number, line in enumerate(stream, start=1):
+                try:
+                    yield cls.model_validate_json(line)
+                except ValidationError as error:
+                    message = f"{path}:{number} is no {cls.__name__} this version of prefsweep wrote: {error}"
+                    raise ValueError(message) from error
 
 
 class FileHash(Record):

@@ -1,9 +1,6 @@
 """What `measure` hands on: answers, timings, and lm-eval's results, all from one server."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from prefsweep.records.base import Record
 from prefsweep.records.data import Part
@@ -20,16 +17,6 @@ class Generation(Record):
     prompt_tokens: int
     output_tokens: int
     seconds: float
-
-
-def read_generations(path: Path) -> Iterator[Generation]:
-    """The rows of `generations.jsonl`, one at a time. Raises ValueError that names the line of one that is none."""
-    with path.open(encoding="utf-8") as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                yield Generation.model_validate_json(line)
-            except ValidationError as error:
-                raise ValueError(f"{path}:{number} is no answer this version of prefsweep wrote: {error}") from error
 
 
 class Percentiles(Record):

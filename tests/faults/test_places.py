@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -74,7 +75,8 @@ def call(planning: Planning, prefix: list[str], *arguments: str) -> tuple[int, s
 
 def test_o6_results_that_are_read_only(planning: Planning) -> None:
     results = planning.folder / "results"
-    results.mkdir(exist_ok=True)
+    shutil.rmtree(results, ignore_errors=True)  # what another test has left
+    results.mkdir()
     (planning.folder / "study.yaml").write_text(STUDY.format(model="base-model"))
     read_only = 'mount --bind results results && mount -o remount,bind,ro results && exec "$@"'
     status, output = call(planning, [*in_namespace("--mount"), "sh", "-c", read_only, "sh"])

@@ -186,7 +186,8 @@ def failure(tests: Sequence[str], tree: Path) -> str:
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-x", f"--junitxml={report}"]
     environment = os.environ | {"PREFSWEEP_ENVS": str(root()), _MARK: str(tree)}
-    environment.pop("PYTHONPATH", None)
+    for of_the_caller in ("PYTHONPATH", "PYTEST_ADDOPTS"):
+        environment.pop(of_the_caller, None)
     try:
         ended = subprocess.run(
             [*command, *(f"tests/{test}" for test in tests)],

@@ -22,7 +22,7 @@ import psutil
 
 from benchmarks.record import ROOT, record
 from prefsweep.environments import root
-from prefsweep.files import read_jsonl, sha256_of, sha256_of_json
+from prefsweep.files import sha256_of, sha256_of_json
 from prefsweep.records.base import Record
 from prefsweep.yaml_file import load_yaml
 
@@ -142,7 +142,7 @@ def look(chosen: Sequence[Protection], tree: Path, kept: Path | None) -> dict[st
 
     Raises SystemExit where a test fails as it is.
     """
-    known = {row["key"]: Seen.model_validate(row) for row in (read_jsonl(kept) if kept and kept.exists() else [])}
+    known = {seen.key: seen for seen in (Seen.read_rows(kept) if kept and kept.exists() else ())}
     left = [(key, one) for one in chosen if (key := key_of(one, tree)) not in known]
     tests = sorted({one.test for _, one in left})
     print(f"{len(tests)} tests of {len(left)} protections, with all of them in place", flush=True)

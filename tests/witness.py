@@ -97,7 +97,9 @@ class Witness:
         told = dict(zip(table["run"], table["status"], strict=True))
         for run in self.runs():
             right = self._right(run, alive)
-            self.count["wrong_statuses"] += told.get(run) not in right
+            if told.get(run) not in right:
+                print(f"{run} is told as {told.get(run)}, not as {right}: {self.journal.last.get(run)}", flush=True)
+                self.count["wrong_statuses"] += 1
             self.count["silent_successes"] += told.get(run) == "finished" and "finished" not in right
         self.runs_finished = sum(value == "finished" for value in told.values())
         self.finished = status == 0

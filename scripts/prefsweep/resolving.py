@@ -4,7 +4,7 @@ import math
 
 from scipy import optimize
 
-from prefsweep.statistics import ALPHA, POWER, Interval, minimum_detectable_effect
+from prefsweep.statistics import ALPHA, POWER, Interval, effect_with_power, median_unbiased
 
 _MOST_PROMPTS = 1e6
 """Times those that there are: what would not be resolved by so many is not by any."""
@@ -21,9 +21,10 @@ def prompts_to_resolve(
     """
     if interval.standard_error == 0 or effect <= 0:
         return None
+    like = median_unbiased(interval)
 
     def lacking(log: float) -> float:
-        return minimum_detectable_effect(_with_prompts(interval, math.exp(log)), alpha, power) - effect
+        return effect_with_power(_with_prompts(like, math.exp(log)), alpha, power) - effect
 
     least, most = math.log(2 / interval.clusters), math.log(_MOST_PROMPTS)
     if lacking(most) > 0:
@@ -40,8 +41,8 @@ def seeds_to_resolve(interval: Interval, effect: float, alpha: float = ALPHA, po
     """
     if interval.seeds < 2 or effect <= 0:
         return None
-    more = range(interval.seeds + 1, _MOST_SEEDS + 1)
-    return next((n for n in more if minimum_detectable_effect(_with_seeds(interval, n), alpha, power) <= effect), None)
+    like, more = median_unbiased(interval), range(interval.seeds + 1, _MOST_SEEDS + 1)
+    return next((n for n in more if effect_with_power(_with_seeds(like, n), alpha, power) <= effect), None)
 
 
 def _with_prompts(interval: Interval, factor: float) -> Interval:

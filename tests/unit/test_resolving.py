@@ -22,19 +22,22 @@ def test_the_number_of_prompts_that_would_resolve_a_difference() -> None:
 
 
 def test_prompts_do_not_resolve_what_seeds_differ_in() -> None:
-    """Of a variance of 1, 0.36 stays: with three seeds nothing below 0.6 × (t(0.975, 2) + t(0.8, 2)) is detectable."""
+    """Of a variance of 1, 0.36 stays, and three seeds show 0.693 of theirs in the median: nothing below
+    0.6 / √0.693 × (t(0.975, 2) + t(0.8, 2)) is detectable."""
     three_seeds = _interval(error=1.0, seed_error=0.6, seed_share=0.4, seeds=3, clusters=1000)
-    least = 0.6 * (4.302653 + 1.060660)
+    least = 0.6 / 0.6931472**0.5 * (4.302653 + 1.060660)
     assert prompts_to_resolve(three_seeds, 100, 0.99 * least) is None
-    needed = prompts_to_resolve(three_seeds, 100, 1.01 * least)
+    needed = prompts_to_resolve(three_seeds, 100, 1.005 * least)
     assert needed is not None
     assert needed > 1000
 
 
 def test_the_number_of_seeds_that_would_resolve_a_difference() -> None:
-    """All of the noise is the seeds': with n of them (t(0.975, n - 1) + t(0.8, n - 1)) × √(3 / n) is detectable."""
+    """All of the noise is the seeds', of which three show 0.693 in the median: n of them detect
+    (t(0.975, n - 1) + t(0.8, n - 1)) × √(3 / n / 0.693)."""
     seeds_alone = _interval(error=1.0, seed_error=1.0, seed_share=1.0, seeds=3)
-    detectable = {7: (2.446912 + 0.905703) * (3 / 7) ** 0.5, 8: (2.364624 + 0.896030) * (3 / 8) ** 0.5}
+    quantiles = {7: 2.446912 + 0.905703, 8: 2.364624 + 0.896030}
+    detectable = {n: quantile * (3 / n / 0.6931472) ** 0.5 for n, quantile in quantiles.items()}
     assert seeds_to_resolve(seeds_alone, 1.0001 * detectable[8]) == 8
     assert seeds_to_resolve(seeds_alone, 0.9999 * detectable[7]) == 8
     assert seeds_to_resolve(seeds_alone, 1.0001 * detectable[7]) == 7

@@ -12,6 +12,7 @@ from prefsweep.statistics import (
     crossed_bootstrap,
     crossed_bootstraps,
     holm,
+    median_unbiased,
     minimum_detectable_effect,
     rate_interval,
     wilson,
@@ -175,6 +176,15 @@ def test_detectable_effects() -> None:
     assert minimum_detectable_effect(_interval(error=2.0, clusters=5)) == pytest.approx(
         2 * (2.776445 + 0.940965), abs=1e-5
     )
+
+
+def test_few_seeds_that_agree_by_luck_do_not_make_small_effects_detectable() -> None:
+    """The medians of χ² with 1, 2 and 4 degrees of freedom: 0.454936, 1.386294, 3.356694."""
+    for seeds, shown in ((2, 0.454936), (3, 1.386294 / 2), (5, 3.356694 / 4)):
+        like = median_unbiased(_interval(error=1.0, seed_share=0.25, seeds=seeds))
+        assert like.standard_error**2 == pytest.approx(0.75 + 0.25 / shown, abs=1e-5)
+        assert like.seed_share == pytest.approx(0.25 / shown / like.standard_error**2, abs=1e-5)
+    assert median_unbiased(_interval(error=1.0)) == _interval(error=1.0)
 
 
 def test_quantiles_are_students_by_the_shares_of_prompts_and_seeds() -> None:

@@ -47,6 +47,8 @@ class Witness:
     """Whether nothing is left to do."""
     _kept: dict[Path, str] = field(default_factory=dict)
     """Complete record → its hash."""
+    _stopped: bool = False
+    """Whether a call was stopped or killed since the study began."""
 
     def runs(self) -> list[str]:
         """Every run of the study that was planned."""
@@ -93,6 +95,7 @@ class Witness:
         """A call has ended: its exit status, what was alive then, and the report that was made after that."""
         self.read()
         self.watch()
+        self._stopped |= stop is not None
         table = pandas.read_csv(self.project.study / "report" / "runs.csv", keep_default_na=False)
         told = dict(zip(table["run"], table["status"], strict=True))
         for run in self.runs():
@@ -117,6 +120,8 @@ class Witness:
             return {"unfinished"}
         if last.what == "done":
             scores = self._path(run, "scores.json")
+            if last.stage == "measure" and not scores.exists() and self._stopped:  # scoring keeps no journal
+                return {"failed", "unfinished"}
             if last.stage != "measure" or not scores.exists():
                 return {"unfinished"}
             return {"finished"} if scores in self._kept else {"finished", "unfinished"}

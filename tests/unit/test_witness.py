@@ -87,6 +87,15 @@ def test_a_stage_that_was_struck_has_failed_and_nothing_else(witness: Witness, s
     assert witness.count["strikes_hangs"] == 1
 
 
+@pytest.mark.parametrize("stop", [None, signal.SIGTERM])
+def test_scoring_fails_where_a_call_was_stopped_and_nowhere_else(witness: Witness, stop: signal.Signals | None) -> None:
+    run_directory(witness.project.study, trained(witness)).joinpath("scores.json").unlink()
+    witness.watch()
+    witness.count.clear()
+    told(witness, "failed")
+    assert wrong(witness, status=1, stop=stop) == ([] if stop else ["wrong_statuses"])
+
+
 def test_an_exit_status_that_does_not_fit_and_a_process_that_is_left_are_seen(witness: Witness) -> None:
     told(witness)
     assert wrong(witness, status=1) == ["wrong_exit_statuses"]

@@ -25,8 +25,8 @@ MOST_POINTS_AT_ONCE = 30
 
 
 def title_of(metric: str) -> str:
-    """A metric's name for people."""
-    return metric.replace("_", " ")
+    """A metric's name for people; `exact_match,strict` is lm-eval's, with its filter."""
+    return metric.replace("_", " ").replace(",", ", ")
 
 
 def gibibytes(size: float) -> str:

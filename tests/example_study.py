@@ -88,6 +88,8 @@ class Shape:
     """Methods whose runs failed while training."""
     unfinished: tuple[str, ...] = ()
     """Methods (or base) whose runs have left nothing yet."""
+    speed_noise: float = 0.006
+    """Standard deviation of a timed pass's speed, as a share of it."""
     sentences: tuple[str, ...] = _SENTENCES
     """Every answer is two to five of them."""
     text: Callable[[str], str] = field(default=lambda text: text)
@@ -259,7 +261,7 @@ def _finished_run(folder: Path, run: Run, point: Point, prompts: Sequence[HeldOu
     if point.method != BASE:
         train_record(run, point, chance, shape).write(directory / "train.json")
     merge_record(run, point).write(directory / "merge.json")
-    throughput(run, chance).write(directory / "throughput.json")
+    throughput(run, chance, shape.speed_noise).write(directory / "throughput.json")
     generations = [generation(prompt, point.method, chance, shape) for prompt in prompts]
     write_jsonl(directory / "generations.jsonl", (row.model_dump() for row in generations))
     if point.method != BASE:
@@ -322,14 +324,14 @@ def merge_record(run: Run, point: Point) -> MergeRecord:
     )  # fmt: skip
 
 
-def throughput(run: Run, chance: random.Random) -> Throughput:
+def throughput(run: Run, chance: random.Random, noise: float = Shape.speed_noise) -> Throughput:
     def latency(middle: float) -> Percentiles:
         return Percentiles(mean_seconds=middle, p50_seconds=middle, p95_seconds=middle * 1.3, p99_seconds=middle * 1.5)
 
     passes = [
         TimedPass(
             concurrency=concurrency, repeat=repeat, requests=8, output_tokens=512,
-            wall_seconds=512 / ((22 if concurrency == 1 else 91) * (1 + chance.gauss(0, 0.006))),
+            wall_seconds=512 / ((22 if concurrency == 1 else 91) * (1 + chance.gauss(0, noise))),
             client_seconds=0.02, other_cpu_share=0.004 * repeat,
             ttft=latency(0.11 * concurrency**0.5), tpot=latency(0.04), itl=latency(0.04), e2e=latency(2.6),
             request_ttft_seconds=[0.1 * concurrency**0.5 + 0.01 * request for request in range(8)],

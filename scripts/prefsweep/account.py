@@ -183,14 +183,14 @@ def _cross_checks(comparison: Comparison) -> Table:
 
 def _versions(runs: Iterable[RunResults]) -> Facts:
     """Package versions per stage; more than one set is said, not hidden."""
-    found: dict[str, dict[str, None]] = {}
+    found: dict[str, dict[str, None]] = {stage: {} for stage in ("train", "merge", "throughput", "evaluation")}
     for run in runs:
-        for stage in ("train", "merge", "throughput", "evaluation"):
+        for stage in found:
             record = getattr(run, stage)
             if record is not None:
                 listed = " · ".join(f"{name} {version}" for name, version in sorted(record.versions.items()))
-                found.setdefault(stage, {})[listed] = None
-    return [(stage, "  —  or, in other runs:  ".join(sets)) for stage, sets in found.items()]
+                found[stage][listed] = None
+    return [(stage, "  —  or, in other runs:  ".join(sets)) for stage, sets in found.items() if sets]
 
 
 def table(caption: str, heads: list[str], rows: list[dict[str, Any]]) -> Table:

@@ -23,6 +23,8 @@ _NEUTRAL = "#868d98"
 
 WIDTH = 340
 MOST_POINTS_DRAWN = 24
+_NAME_PADDING = 10
+"""Pixels from a name to the axis: half a symbol, which may stand on it, and a gap."""
 
 _CONFIG: Spec = {
     "background": "transparent",
@@ -100,7 +102,7 @@ def _drawn_points(points: Sequence[PointComparison]) -> list[PointComparison]:
 
 def _dots(rows: Rows, seeds: Rows, metric: Metric, colours: dict[str, str]) -> Any:
     chart, colour = alt.Chart(alt.InlineData(rows)), method_colour(colours)
-    x, y = _value_axis(metric, alt.Scale(zero=False)), _label_axis(rows)
+    x, y = _value_axis(metric, alt.Scale(zero=False)), label_axis(rows)
     interval = chart.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", y=y, color=colour)
     means = chart.mark_point(filled=True, size=90, opacity=1)
     tooltip = _tooltip(metric.name, metric.unit)
@@ -118,7 +120,7 @@ def _dots(rows: Rows, seeds: Rows, metric: Metric, colours: dict[str, str]) -> A
 def _bars(rows: Rows, metric: Metric, colours: dict[str, str]) -> Any:
     chart = alt.Chart(alt.InlineData(rows))
     largest = max((row["high"] for row in rows), default=0.0)
-    x, y = _value_axis(metric, alt.Scale(domain=[0, largest or 1])), _label_axis(rows)
+    x, y = _value_axis(metric, alt.Scale(domain=[0, largest or 1])), label_axis(rows)
     bars, colour = chart.mark_bar(height=12, opacity=0.35), method_colour(colours)
     interval = chart.mark_rule(strokeWidth=2, clip=True).encode(x=alt.X("low:Q"), x2="high:Q", y=y, color=colour)
     return alt.layer(
@@ -138,8 +140,10 @@ def _value_axis(metric: Metric, scale: Any) -> Any:
     return alt.X("mean:Q").scale(scale).axis(axis)
 
 
-def _label_axis(rows: Rows) -> Any:
-    return alt.Y("label:N").sort([row["label"] for row in rows]).axis(title=None, grid=False)
+def label_axis(rows: Rows) -> Any:
+    """The rows' names from top to bottom, in the rows' order."""
+    axis = alt.Axis(title=None, grid=False, labelPadding=_NAME_PADDING)
+    return alt.Y("label:N").sort([row["label"] for row in rows]).axis(axis)
 
 
 def value_format(unit: str) -> dict[str, str]:

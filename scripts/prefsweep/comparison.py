@@ -194,9 +194,7 @@ def _row(findings: Findings, point: Point, failures: list[Failure]) -> PointComp
 
 def _headline(findings: Findings, rows: list[PointComparison], recommended: str | None) -> str:
     if recommended is None:
-        failed = sum(row.verdict == "failed" for row in rows if row.point in findings.family)
-        state = f"{failed} of {count(len(findings.family), 'point')} failed; " if failed else ""
-        return f"Not resolved: {state}no point has scores on two development prompts to be chosen by."
+        return _nothing_to_recommend(findings)
     row = next(row for row in rows if row.point == recommended)
     choices = sum(bool(findings.development[point]) for point in findings.family)
     base = findings.test.get(findings.base or "", {}).get(findings.primary.name)
@@ -205,6 +203,19 @@ def _headline(findings: Findings, rows: list[PointComparison], recommended: str 
     if row.verdict == "better" or not others:
         return text
     return f"{text} Better than the untouched model on the test half all the same: {joined(others)}."
+
+
+def _nothing_to_recommend(findings: Findings) -> str:
+    """What is so instead: nothing has finished, everything failed, or there is too little to choose by."""
+    trained = {run.id for point in findings.family for run in findings.runs[point]}
+    if trained & findings.finished.keys():
+        return "Not resolved: no point has scores on two development prompts to be chosen by."
+    kept = {run.id for point, runs in findings.runs.items() if point not in findings.stopped for run in runs}
+    kind, runs = ("trained run", trained) if findings.finished else ("run", kept)
+    failed = len(runs & findings.failed)
+    if runs and failed == len(runs):
+        return f"Every {kind} failed: there is nothing to compare; what to do is said with each of them."
+    return f"No {kind} has finished yet" + (f": {failed:,} of {count(len(runs), kind)} failed." if failed else "")
 
 
 def _notices(findings: Findings) -> list[str]:
@@ -216,9 +227,7 @@ def _notices(findings: Findings) -> list[str]:
             notices.append(f"{metric.name} is missing in {joined(lacking)}: left out there, not counted as zero.")
         excluded = max((f[metric.name].excluded_prompts for f in findings.test.values() if metric.name in f), default=0)
         if excluded:
-            notices.append(
-                f"{metric.name}: up to {count(excluded, 'test prompt')} lack it in some run and are left out."
-            )
+            notices.append(f"{metric.name}: up to {count(excluded, 'test prompt')} without it in some run, left out.")
     if findings.stopped:
         points = count(len(findings.plan.points) - 1, "point")
         notices.append(f"Screening stopped {len(findings.stopped)} of {points}; they are compared with none.")

@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from prefsweep.charts import Figure, spec_of, value_format
+from prefsweep.charts import Figure, label_axis, spec_of, value_format
 from prefsweep.comparison import Comparison
 from prefsweep.leaderboard import ranked
 from prefsweep.palette import method_shapes
@@ -25,7 +25,7 @@ def length_figure(audit: DataAudit, heldout_pairs: bool) -> Figure:
     rows = _length_rows("training", audit.training_lengths, names)
     rows += _length_rows("held-out", audit.heldout_lengths, ("chosen", "rejected") if heldout_pairs else names)
     chart = alt.Chart(alt.InlineData(rows))
-    y = alt.Y("label:N").sort([row["label"] for row in rows]).axis(title=None, grid=False)
+    y = label_axis(rows)
     axis = alt.Axis(title="tokens", tickCount=5)
     colour = alt.Color("better:N").scale(domain=[True, False], range=[_CHOSEN, _REJECTED]).legend(None)
     tooltip = [alt.Tooltip(f"{name}:Q", title=title, format=",.0f") for name, title in _PERCENTILES.items()]
@@ -86,10 +86,9 @@ def rule_figure(traits: DataTraits, comparison: Comparison, colours: Mapping[str
     paint = {RULE: _RULE, **colours}
     chart = alt.Chart(alt.InlineData(rows))
     axis = alt.Axis(title=None, tickCount=5, **value_format("share"))
-    y = alt.Y("label:N").sort([row["label"] for row in rows]).axis(title=None, grid=False)
     x = alt.X("accuracy:Q").scale(domain=[0, 1]).axis(axis)
     points = chart.mark_point(filled=True, size=90, opacity=1).encode(
-        x=x, y=y,
+        x=x, y=label_axis(rows),
         color=alt.Color("kind:N").scale(domain=list(paint), range=list(paint.values())).legend(None),
         shape=alt.Shape("kind:N").scale(domain=list(shapes), range=list(shapes.values())).legend(None),
         tooltip=[alt.Tooltip("label:N", title="picked by"), alt.Tooltip("accuracy:Q", format=".1%")],

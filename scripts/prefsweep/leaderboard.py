@@ -18,13 +18,15 @@ from prefsweep.tax_summary import tax_summary
 from prefsweep.wording import probability, range_text, signed, unit_in_cells, unit_of_table
 
 MOST_REASONS = 60
+_MARK = "†"
+"""Of speeds that may not be compared; why is said once, below the table."""
 MOST_POINTS_AT_ONCE = 30
 """Where there are more, the page first shows the best of each method."""
 
 
 def title_of(metric: str) -> str:
-    """A metric's name for people."""
-    return metric.replace("_", " ")
+    """A metric's name for people; `exact_match,strict` is lm-eval's, with its filter."""
+    return metric.replace("_", " ").replace(",", ", ")
 
 
 def gibibytes(size: float) -> str:
@@ -78,6 +80,7 @@ def board(study: StudyResults, comparison: Comparison, table: Mapping[str, Row])
         "drawn": any(row["drawing"] for row in rows),
         "axis_low": signed(scale.low, unit),
         "axis_high": signed(scale.high, unit),
+        "speed_note": control.note and f"{_MARK} {control.note}",
         "reasons": [
             {"method": p.method, "label": p.label, "reason": p.reason, "caveats": "; ".join(p.caveats)}
             for p in ranked(comparison)[:MOST_REASONS]
@@ -143,10 +146,9 @@ def _answer_cell(row: Row) -> Cell:
 
 
 def _speed_cell(row: Row) -> Cell:
-    """Noted unless the control passed: then speeds tie, and no point is faster than another."""
-    verdict = row["speed_control"]
-    found = cell(number(row, "output_tokens_per_second"), "{:,.1f}".format)
-    return found if verdict in (None, "passed") else found.noted(str(verdict))
+    """Marked unless the control passed: then speeds tie, and no point is faster than another."""
+    mark = "" if row["speed_control"] in (None, "passed") else f" {_MARK}"
+    return cell(number(row, "output_tokens_per_second"), lambda speed: f"{speed:,.1f}{mark}")
 
 
 def _training_cell(point: PointComparison, row: Row) -> Cell:

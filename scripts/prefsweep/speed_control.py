@@ -79,6 +79,15 @@ class SpeedControl:
         )
 
     @property
+    def note(self) -> str:
+        """What to know of speeds in a table whose control did not pass; empty if it did or nothing was timed."""
+        if not self.arms or self.verdict == "passed":
+            return ""
+        if self.spread is None:
+            return "No control of speed: it takes two finished arms."
+        return f"Measurement error: speeds that must tie are {_percent(self.spread)} apart, so none is compared."
+
+    @property
     def _repeats(self) -> str:
         known = self.repeat_spread
         return "" if known is None else f" Repeats of the median arm are {_percent(known)} apart."

@@ -23,8 +23,7 @@ CAVEATS_IN_THE_OPEN = 3
 def opening(comparison: Comparison) -> tuple[str, str]:
     """The headline as a title and the sentences that support it."""
     title, _, support = comparison.headline.partition(": ")
-    support = support.replace(comparison.primary_metric, title_of(comparison.primary_metric))
-    return title, support[:1].upper() + support[1:]
+    return title, _for_people(support, comparison)
 
 
 def banner(study: StudyResults, *, partial: bool) -> str:
@@ -68,7 +67,7 @@ def tiles(comparison: Comparison, rows: Mapping[str, Row]) -> list[dict[str, str
     found = [_difference_tile(comparison, primary)] if primary and primary.difference else []
     if primary and primary.minimum_detectable_effect is not None:
         found.append(_detectable_tile(primary.minimum_detectable_effect, unit))
-    evidence = f"of {count(len(point.seeds_finished), 'seed')}; chosen on {comparison.development_prompts:,} others"
+    evidence = f"and {count(len(point.seeds_finished), 'seed')}; chosen on {comparison.development_prompts:,} others"
     found.append({"name": "test prompts", "value": f"{comparison.test_prompts:,}", "note": evidence})
     return found + _length_tile(comparison, point) + _cost_tile(rows[point.point])
 
@@ -91,9 +90,15 @@ def caveats(study: StudyResults, comparison: Comparison) -> list[str]:
     of_data = [notice for notice in notices if notice != weaker]
     speed = [control.reason for control in speed_controls(study).values() if control.failed] + disturbances(study)
     data = [*comparison.notices, *of_data, *study.plan.notices]
-    clauses = [f"{text[:1].upper()}{text[1:]}" for text in recommended]
-    said = [*hacked, *([rule] if rule else []), *clauses, *data, *speed]
-    return list(dict.fromkeys(f"{text.removesuffix('.')}." for text in said))
+    said = [*hacked, *([rule] if rule else []), *recommended, *data, *speed]
+    return list(dict.fromkeys(f"{_for_people(text, comparison).removesuffix('.')}." for text in said))
+
+
+def _for_people(sentence: str, comparison: Comparison) -> str:
+    """A sentence that begins with a capital letter and names metrics as people do."""
+    for name in sorted((metric.name for metric in comparison.metrics), key=len, reverse=True):
+        sentence = sentence.replace(name, title_of(name))
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _difference_tile(comparison: Comparison, primary: MetricComparison) -> dict[str, str]:

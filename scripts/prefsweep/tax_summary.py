@@ -30,7 +30,7 @@ class TaxSummary:
     def text(self) -> str:
         """What was detected, in a clause: losses before anything else."""
         if not (self.losses or self.changes):
-            return "no change detected"
+            return "none detected"
         what, found = ("worse", self.losses) if self.losses else ("changed", self.changes)
         return f"{what} in {len(found)} of {self.tests}"
 

@@ -25,6 +25,7 @@ Verdict = Literal["better", "worse", "equivalent", "not resolved", "reference", 
 
 SEED_AGREEMENT = 0.8
 SEEDS_FOR_A_METHOD = 5
+_CHOSEN = "It was chosen on one half of the held-out prompts (development) and is judged on the other (test)."
 
 
 @dataclass(frozen=True)
@@ -171,12 +172,8 @@ def _enough(prompts: int | None, seeds: int | None, primary: MetricComparison, e
 def headline(label: str, choices: int, stopped: int, evidence: Evidence, base: MetricComparison | None) -> str:
     """The top of the page: the recommended point, the best on the development half of `choices` and the `stopped`."""
     verdict, reason = _decide(evidence)
-    metric = evidence.metric
-    best = (
-        f"the best of {choices + stopped:,} points on the development half"
-        if choices + stopped > 1
-        else "the only point with results"
-    )
+    metric, chosen = evidence.metric, choices + stopped > 1
+    best = f"the best of {choices + stopped:,} points" if chosen else "the only point with results"
     if stopped:
         best += f" ({stopped:,} stopped early)"
     if verdict == "not resolved" or evidence.primary is None:
@@ -190,6 +187,8 @@ def headline(label: str, choices: int, stopped: int, evidence: Evidence, base: M
         values += f" against {value_text(base.mean.estimate, unit)} for the untouched model" if base else ""
         opening = f"Use {label}" if verdict == "better" else f"Keep the untouched model: {label}"
         sentences = [f"{opening}, {best}: {metric.name} {values}, {reason}."]
+    if chosen:
+        sentences.append(_CHOSEN)
     if evidence.seeds == 1 and verdict != "not resolved":
         sentences.append("One seed: this checkpoint, not this method.")
     return " ".join(sentence for sentence in sentences if sentence)

@@ -22,7 +22,7 @@ ALL_HOSTILE = " ".join(HOSTILE)
 _SMALL = {"methods": ("dpo", "kto", "cpo"), "failed": ("kto",), "heldout": 12, "showcase": 2, "steps": 8}
 _IN_TURN = cycle(HOSTILE)
 SHAPES = {
-    "ordinary": Shape(seeds=(0, 1, 2), variants=2),
+    "ordinary": Shape(seeds=(0, 1, 2), variants=2, speed_noise=0.05),
     "one-seed": Shape(),
     "failed": Shape(seeds=(0, 1), failed=("kto", "cpo")),
     "two-swept": Shape(methods=("dpo", "simpo"), seeds=(0, 1), variants=2, knobs=3, heldout=12, showcase=1, steps=8),

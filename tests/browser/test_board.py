@@ -49,6 +49,14 @@ def _drag(report: Report, chart: Locator, start: tuple[float, float], end: tuple
     report.page.mouse.up()
 
 
+def test_the_table_fits_a_laptop_and_says_once_why_speeds_are_not_compared(opened: Callable[..., Report]) -> None:
+    report = opened("ordinary", width=1280)
+    table = report.page.locator(".scroll:has(> table.board)")
+    assert table.evaluate("node => node.scrollWidth - node.clientWidth") == 0
+    assert all(text.endswith(" †") for text in _rows(report).locator("td:nth-child(10)").all_inner_texts())
+    assert report.page.locator("#points").inner_text().count("Measurement error") == 1
+
+
 @pytest.mark.parametrize("press", ["mouse", "Enter", "Space"])
 def test_a_points_runs_unfold(opened: Callable[..., Report], press: str) -> None:
     report = opened("ordinary")

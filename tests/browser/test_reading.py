@@ -14,6 +14,7 @@ PHONE, SCREEN, PAPER = 390, 1440, 718
 """CSS pixels; paper is A4 less margins of 10 mm."""
 MARGIN = 10 / 25.4 * 72
 """Points; what stands in it is cut off."""
+_REMOVE = "nodes => nodes.forEach(node => node.remove())"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -94,3 +95,17 @@ def test_a_pdf_has_every_word_of_the_table_whole_and_on_the_paper(
     table = report.page.locator("table.board").inner_text().split()
     assert len(table) > 20
     assert set(table) - printed == set()
+
+
+def test_a_long_table_has_its_headings_on_every_page_of_a_pdf(opened: Callable[..., Report], tmp_path: Path) -> None:
+    report = opened("ordinary")
+    for button in report.page.locator("table.board [data-runs] button").all():
+        button.click()
+    report.page.eval_on_selector_all("body > :not(main), main > :not(#points), .reasons", _REMOVE)
+    try:
+        pages = sheets(report.printed(tmp_path / "page.pdf"))
+    except NotInstallable as reason:
+        pytest.skip(f"no PDF can be read here: {reason}")
+    headings = [{"verdict", "tokens/s", "training"} - {word.text for word in page.words} for page in pages]
+    assert len(pages) > 1
+    assert headings == [set()] * len(pages)

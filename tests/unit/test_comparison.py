@@ -236,6 +236,8 @@ def test_points_are_chosen_on_development_and_reported_on_test() -> None:
     assert found.recommended == "dpo-1"
     assert found.point("dpo-1").verdict == "worse"
     assert found.headline.endswith("all the same: label dpo-2 and label orpo-1.")
+    assert "the best of 3 points" in found.headline
+    assert "chosen on one half of the held-out prompts (development) and is judged on the other" in found.headline
     assert found.notices == [
         "Methods had unequal numbers of points to choose from (dpo 2 and orpo 1): more tries, better best."
     ]
@@ -275,7 +277,7 @@ def test_prompts_without_the_metric_are_left_out_and_said() -> None:
     assert (margin.prompts, margin.excluded_prompts) == (28, 2)
     assert found.point("dpo-1").metrics["emoji"].prompts == 30
     assert "2 prompts without preference_margin left out" in found.point("dpo-1").caveats
-    assert found.notices == ["preference_margin: up to 2 test prompts lack it in some run and are left out."]
+    assert found.notices == ["preference_margin: up to 2 test prompts without it in some run, left out."]
 
 
 def test_a_run_without_the_metric_is_left_out_and_named() -> None:
@@ -371,7 +373,25 @@ def test_without_a_base_nothing_is_resolved(base_planned: bool) -> None:
 def test_nothing_finished_is_a_comparison_too() -> None:
     found = _compare(_plan("dpo-1"), [], [_failure("dpo-1/seed-0")])
     assert [row.verdict for row in found.points] == ["not finished", "failed"]
-    assert found.headline.startswith("Not resolved: 1 of 1 point failed")
+    assert found.headline == "No run has finished yet: 1 of 2 runs failed."
+
+
+@pytest.mark.parametrize(
+    ("finished", "failed", "headline"),
+    [
+        ([], [], "No run has finished yet"),
+        (["base"], ["dpo-1"], "No trained run has finished yet: 1 of 2 trained runs failed."),
+        (["base"], ["dpo-1", "orpo-1"], "Every trained run failed: "),
+        ([], ["base", "dpo-1", "orpo-1"], "Every run failed: "),
+    ],
+)
+def test_without_a_finished_run_the_headline_says_what_is_so(
+    finished: list[str], failed: list[str], headline: str
+) -> None:
+    plan, scores = _plan("dpo-1", "orpo-1"), [_scores(f"{point}/seed-0", 0) for point in finished]
+    found = _compare(plan, scores, [_failure(f"{point}/seed-0") for point in failed])
+    assert found.recommended is None
+    assert found.headline.startswith(headline)
 
 
 @pytest.mark.parametrize("name", ["emoji", "nonsense"])

@@ -87,7 +87,9 @@ def test_where_arms_tie_speeds_are_compared(tied: StudyResults) -> None:
     section = speed_section(tied)
     assert [failed for _, failed in section["checks"][:2]] == [False, False]
     assert all(table["heads"][1] == "against base" for table in section["tables"])
-    assert "no comparison" not in render_page(tied, compared(tied))
+    page = render_page(tied, compared(tied))
+    assert "no comparison" not in page
+    assert "†" not in page.partition('<h2 id="points-title">')[2].partition("</section>")[0]
 
 
 def test_measurement_error_is_said_and_no_speed_is_compared(torn: StudyResults) -> None:
@@ -100,6 +102,8 @@ def test_measurement_error_is_said_and_no_speed_is_compared(torn: StudyResults) 
     assert "Speed with 8 requests at a time: measurement error" in caveats
     assert 'class="control is-failed" role="alert"' in page
     assert {row["speed_control"] for row in point_rows(torn, comparison)} == {"measurement error"}
+    assert page.count(" †</td>") == 3, "each speed of the table of points is marked"
+    assert page.count("† Measurement error: speeds that must tie are ") == 1
 
 
 def test_every_run_has_its_deviation(torn: StudyResults) -> None:

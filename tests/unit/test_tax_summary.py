@@ -55,7 +55,7 @@ def test_what_is_not_detected_is_no_loss() -> None:
     assert (found.losses, found.text) == ((), "changed in 1 of 2")
     quiet = tax_summary([_tax("a", -0.4, p=0.06)], POINT)
     assert quiet is not None
-    assert quiet.text == "no change detected"
+    assert quiet.text == "none detected"
 
 
 def test_a_point_without_a_difference_has_no_tax() -> None:

@@ -14,7 +14,7 @@ def preference_accuracy(pair: PairScore) -> float:
 
 @PREFERENCE.metric("share", "higher", "acc_norm of lm-eval's multiple_choice", rate=True)
 def preference_accuracy_normalised(pair: PairScore) -> float:
-    """The same by log-probability per character, so that the shorter answer has no advantage."""
+    """The held-out chosen answer is likelier per character, so that the shorter answer has no advantage."""
     return _wins(_chosen_mean(pair), _rejected_mean(pair))
 
 
@@ -30,7 +30,7 @@ def preference_margin(pair: PairScore) -> float:
     "the length-normalised margin SimPO trains (arXiv 2405.14734), per character",
 )
 def preference_margin_normalised(pair: PairScore) -> float:
-    """The same margin with each log-probability divided by its answer's characters."""
+    """Log-probability per character of the chosen answer minus that of the rejected one."""
     return _chosen_mean(pair) - _rejected_mean(pair)
 
 
@@ -42,7 +42,7 @@ def chosen_log_prob(pair: PairScore) -> float:
 
 @PREFERENCE.metric("nats", "neutral", "lm-eval's loglikelihood")
 def rejected_log_prob(pair: PairScore) -> float:
-    """Log-probability of the held-out rejected answer; likewise."""
+    """Log-probability of the held-out rejected answer; its difference to the base is its drift."""
     return pair.rejected_log_prob
 
 

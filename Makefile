@@ -5,7 +5,7 @@ ENVS := $(or $(PREFSWEEP_ENVS),.envs)
 WORKFLOW := $(ENVS)/$(DEVICE)/workflow/bin
 DEVELOP := $(ENVS)/cpu/develop/bin
 
-.PHONY: setup demo test check audit test-unit test-workflow test-faults test-browser test-slurm test-e2e test-docker test-gpu bench bench-compare bench-halving bench-length-control bench-page bench-plan bench-protections bench-soak bench-statistics bench-stops bench-sweep bench-validate develop locks schema clean
+.PHONY: setup demo test check audit test-unit test-workflow test-faults test-browser test-slurm test-e2e test-docker test-gpu bench bench-compare bench-halving bench-length-control bench-page bench-plan bench-protections bench-reproducibility bench-soak bench-statistics bench-stops bench-sweep bench-validate develop locks schema clean
 
 setup: ## create the environments a study needs
 	$(PYTHON) scripts/setup.py --device $(DEVICE)
@@ -49,7 +49,7 @@ test-docker: develop ## the CPU image, built and run; an engine is started where
 test-gpu: develop ## a study of five methods in bfloat16 on this machine's GPU; no part of `make test`
 	PREFSWEEP_DEVICE=cuda $(DEVELOP)/pytest tests/gpu -rs
 
-bench: bench-plan bench-validate bench-compare bench-page bench-statistics bench-length-control bench-halving bench-soak bench-stops bench-sweep ## what performance claims rest on: benchmarks/results/*.json
+bench: bench-plan bench-validate bench-compare bench-page bench-statistics bench-length-control bench-halving bench-soak bench-stops bench-sweep bench-reproducibility ## what performance claims rest on: benchmarks/results/*.json
 
 bench-compare: develop ## 1,000 runs of 500 prompts compared: tables, every answer, page
 	PYTHONPATH=scripts:. $(DEVELOP)/python -m benchmarks.compare
@@ -68,6 +68,9 @@ bench-plan: develop ## 10,000 runs planned, and how soon the first of 1,000 star
 
 bench-protections: develop ## each protection taken out in turn: does its test fail? An hour or two
 	PYTHONPATH=scripts:. $(DEVELOP)/python -m benchmarks.protections
+
+bench-reproducibility: develop ## a study of five methods twice, and the same prompts again and again, with the real engines: what has the same bits
+	PYTHONPATH=scripts:. $(DEVELOP)/python -m benchmarks.reproducibility
 
 bench-soak: develop ## 200 runs under random faults, stops and kills, with stub engines: what is lost; half an hour, as root
 	PYTHONPATH=scripts:. $(DEVELOP)/python -m benchmarks.soak

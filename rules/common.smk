@@ -8,6 +8,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from snakemake.dag import DAG
+from snakemake.jobs import Job
 
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -96,6 +97,13 @@ async def of_any_time(*_):
 
 
 DAG.check_output_mtime = of_any_time
+
+
+async def of_any_mode(*_):
+    """What cannot be replaced is named before the first job, by preflight; dry runs are answered all the same."""
+
+
+Job.check_protected_output = of_any_mode
 
 
 # How many GPU jobs run at a time is one machine's limit; a cluster has its own. (A limit on `gpu` itself would also cut

@@ -5,7 +5,12 @@ from prefsweep.benchmarks import check_benchmarks
 from prefsweep.data_files import local_files
 from prefsweep.disk_space import check_space, written_bytes
 from prefsweep.environments import SetupError, ensure
-from prefsweep.host import check_cuda, check_shared_memory, check_writable
+from prefsweep.host import (
+    check_cuda,
+    check_replaceable,
+    check_shared_memory,
+    check_writable,
+)
 from prefsweep.judge_plan import judge_key
 from prefsweep.left_behind import end_left_behind
 from prefsweep.plan import Plan
@@ -68,10 +73,11 @@ def stage_and_run(job):
     )
 
 
-def take_turn():
+def take_turn(jobs):
     """From here on no other call changes the studies, nor does a job that one which was killed has left."""
     for directory in DIRECTORIES:
         check_writable(directory)
+    check_replaceable(Path(file) for job in jobs for file in job.output)
     TURN.take()
     for directory in DIRECTORIES:
         for left in end_left_behind(directory):
@@ -129,7 +135,7 @@ onstart:
         if any(job.output for job in jobs):
             check_room(jobs)
         if any(job.output or job.rule.name == "tidy" for job in jobs):
-            take_turn()
+            take_turn(jobs)
         preflight({job.rule.name for job in jobs})
     except (ValueError, SetupError, StageError) as error:
         refuse(error)

@@ -5,6 +5,7 @@ The CUDA driver is asked itself, so that NVIDIA's forward-compatibility librarie
 
 import ctypes
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -47,6 +48,17 @@ def check_writable(directory: Path) -> None:
                 "config",
                 f"{folder.absolute()} cannot be written by user {os.getuid()}",
                 'Give the folder to this user, or run as its owner (docker run --user "$(id -u):$(id -g)").',
+            )
+
+
+def check_replaceable(files: Iterable[Path]) -> None:
+    """Raise StageError("config") for the first of these outputs that is there and write-protected."""
+    for file in files:
+        if file.exists() and not os.access(file, os.W_OK):
+            raise StageError(
+                "config",
+                f"{file.absolute()} would be made again, and is write-protected for user {os.getuid()}",
+                "snakemake --dry-run says why. Make it writable, or keep it and give the study another name.",
             )
 
 

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from prefsweep.admission import left_empty
 from prefsweep.files import sha256_of, sha256_of_json
+from prefsweep.kept_answers import FOLDER
 from prefsweep.plan import Plan, run_directory
 
 RESULTS = ("generations.jsonl", "throughput.json", "evaluation.json")
@@ -48,6 +49,7 @@ class Kept:
         for name in RESULTS:
             (self.place(run, folder) / name).replace(folder / name)
         shutil.rmtree(self._of(run))
+        shutil.rmtree(folder / FOLDER, ignore_errors=True)  # which a kill just after the measurement leaves
 
     def lock(self, run: str) -> FileLock:
         """Only one job at a time measures a run."""

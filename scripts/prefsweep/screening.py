@@ -6,6 +6,7 @@ decision about the others must not wait for it; the point's next job then fails 
 """
 
 import math
+import os
 from collections.abc import Collection, Mapping
 from itertools import takewhile
 from pathlib import Path
@@ -143,7 +144,10 @@ def reopen(study_directory: Path, plan: Plan) -> None:
     """Before a call: take back what `open_decisions` have left behind.
 
     What is finished stays: only records of decisions go, and the empty files of runs that stopped or failed at a rung.
+    Where nothing can be written, nothing is done: whoever only reads is answered, and preflight refuses the others.
     """
+    if not os.access(study_directory, os.W_OK):
+        return
     reopened = open_decisions(study_directory, plan)
     for following in reopened:
         decision_file(study_directory, following).unlink(missing_ok=True)

@@ -73,18 +73,34 @@ def call(planning: Planning, prefix: list[str], *arguments: str) -> tuple[int, s
     return done.returncode, " ".join(done.stdout.split())
 
 
-def test_o6_results_that_are_read_only(planning: Planning) -> None:
-    results = planning.folder / "results"
-    shutil.rmtree(results, ignore_errors=True)  # what another test has left
-    results.mkdir()
+PAIRS = "results/tiny/data/pairs.jsonl"
+READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+
+
+@pytest.mark.parametrize(
+    ("protected", "arguments", "expected", "words"),
+    [
+        ("results", [], 2, ["results/tiny cannot be written by user 0", "Give the folder to this user"]),
+        (PAIRS, [], 2, ["pairs.jsonl would be made again, and is write-protected", "or keep it"]),
+        (PAIRS, ["--dry-run"], 0, ["merge, prepare, score, train This was a dry-run"]),
+    ],
+)
+def test_o6_results_that_are_read_only(
+    planning: Planning, protected: str, arguments: list[str], expected: int, words: list[str]
+) -> None:
+    """Some of them are there and would have to be made again, as after a change of the study."""
+    finished = planning.folder / PAIRS
+    shutil.rmtree(planning.folder / "results", ignore_errors=True)  # what another test has left
+    finished.parent.mkdir(parents=True)
+    finished.write_text("finished")
     (planning.folder / "study.yaml").write_text(STUDY.format(model="base-model"))
-    read_only = 'mount --bind results results && mount -o remount,bind,ro results && exec "$@"'
-    status, output = call(planning, [*in_namespace("--mount"), "sh", "-c", read_only, "sh"])
-    assert status == 2, output
-    assert f"nothing was started. {results}" in output
-    assert "cannot be written by user 0" in output
-    assert "Give the folder to this user" in output
+    prefix = [*in_namespace("--mount"), "sh", "-c", READ_ONLY, protected]
+    status, output = call(planning, prefix, *arguments)
+    assert status == expected, output
+    assert ("nothing was started." in output) == bool(expected)
+    assert all(word in output for word in words), output
     assert "Traceback" not in output
+    assert finished.read_text() == "finished"
 
 
 AS_NOBODY = """

@@ -11,6 +11,8 @@ import pytest
 
 import measure as script
 from prefsweep.failures import StageError
+from prefsweep.files import write_text
+from prefsweep.kept_answers import FOLDER
 from prefsweep.measured_ahead import RESULTS, Kept, shared_inputs
 from prefsweep.plan import Plan
 from prefsweep.records.base import FileHash
@@ -167,6 +169,8 @@ def test_a_run_that_another_job_measures_is_passed_over(jobs: Jobs) -> None:
 
 
 def test_what_was_measured_before_a_stop_is_not_measured_again(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor do its answers stay where a job keeps them, as they do when it is killed before it has removed them."""
+
     def stopped(*_: Any) -> None:
         raise KeyboardInterrupt
 
@@ -174,9 +178,12 @@ def test_what_was_measured_before_a_stop_is_not_measured_again(jobs: Jobs, monke
         patched.setattr(script, "measure_others", stopped)
         jobs.run(DPO)
     assert not jobs.found(DPO)
+    answers = jobs.folder(DPO) / FOLDER / "answers.jsonl"
+    write_text(answers, "")
     jobs.run(DPO)
     assert jobs.starts == [DPO]
     assert jobs.found(DPO) == set(RESULTS)
+    assert not answers.parent.exists()
 
 
 def test_what_was_handed_over_by_half_is_measured_again(jobs: Jobs) -> None:

@@ -140,6 +140,14 @@ def test_another_point_opens_the_decision_again(plan: Plan, tmp_path: Path) -> N
     assert not decision_file(tmp_path, END).exists()
 
 
+def test_read_only_results_keep_what_is_there(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = written(plan, tmp_path, points=plan.points[:-1])
+    monkeypatch.setattr("prefsweep.screening.os.access", lambda folder, _mode: folder != tmp_path)
+    reopen(tmp_path, changed)
+    assert empties(tmp_path) == 4
+    assert decision_file(tmp_path, END).exists()
+
+
 def test_only_a_rungs_own_failure_lets_the_others_go_on(tmp_path: Path) -> None:
     def status(run: str, error: BaseException) -> int | str | None:
         with pytest.raises(SystemExit) as stopped, recorded(run, "train", tmp_path):

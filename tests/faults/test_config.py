@@ -35,11 +35,6 @@ REFUSED = object()
 """The meaning of what YAML readers do not agree on."""
 
 
-@pytest.fixture(autouse=True)
-def _one_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(study_module, "study_model", lambda _: MODEL)
-
-
 def load(directory: Path, text: str) -> StudyConfig:
     (directory / "study.yaml").write_text(text)
     return load_study(directory / "study.yaml", {}, METHODS)

@@ -8,6 +8,8 @@ as `stage:method:what` or `stage:run:what`) what befalls a stage: it `fills` the
 kernel beside its engine, runs out of `memory`, its engine `dies`, or its loss is `nan`. STUB_FAIL_DRIFT names methods
 whose distance from the base cannot be computed, STUB_UNREWARDED one whose answers no reward model can be served for.
 STUB_JOURNAL is journal.py's.
+
+Every job of hundreds of studies starts this program: what one stage alone needs is imported there.
 """
 
 import json
@@ -23,9 +25,6 @@ from prefsweep.admission import rung_to_continue
 from prefsweep.failures import StageError, recorded
 from prefsweep.files import published_directory, write_json, write_jsonl
 from prefsweep.gates.train import check_training
-from prefsweep.metrics import PREFERENCE_TASK
-from prefsweep.model_store import fetch_model
-from prefsweep.models import load_model_spec
 from prefsweep.plan import BASE, Plan
 from prefsweep.prepared import heldout_prompts
 from prefsweep.process_group import process_group
@@ -52,6 +51,9 @@ def main(script: str, arguments: list[str]) -> None:
         TaskIndex(lm_eval="0.4.13", tasks={"arc_easy": TaskFacts.of({})}, groups={}).write(Path(options.output))
         return
     if script == "fetch":
+        from prefsweep.model_store import fetch_model
+        from prefsweep.models import load_model_spec
+
         fetch_model(load_model_spec(json.loads(options.model), Path()), Path(options.models_dir), None)
         return
     directory = Path(options.output)
@@ -115,6 +117,8 @@ def merge(options: Namespace, directory: Path) -> None:
 
 
 def measure(options: Namespace, directory: Path) -> None:
+    from prefsweep.metrics import PREFERENCE_TASK
+
     plan = Plan.read(Path(options.plan))
     run, point = plan.run(options.run), plan.point_of(options.run)
     prompts = heldout_prompts(Path(options.data), options.run)

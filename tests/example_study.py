@@ -9,7 +9,6 @@ from typing import Any
 
 from prefsweep.failures import Failure
 from prefsweep.files import sha256_of, write_json, write_jsonl
-from prefsweep.metrics import score_run
 from prefsweep.plan import (
     BASE,
     Estimate,
@@ -247,6 +246,8 @@ def _traits(shape: Shape) -> DataTraits:
 
 
 def _finished_run(folder: Path, run: Run, point: Point, prompts: Sequence[HeldOutPrompt], shape: Shape) -> None:
+    from prefsweep.metrics import score_run  # here, because stub engines import this module and never score
+
     chance = random.Random(f"{run.id}")
     directory = run_directory(folder, run.id)
     write_json(

@@ -5,9 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
 LONG_BYTES = 100_000_000
 """From here on reading takes longer than people like to wait without a word: about a second."""
 _LINE_SECONDS = 5.0
@@ -19,6 +16,10 @@ def shown(what: str, total_bytes: int) -> Iterator[Callable[[int], None] | None]
     if total_bytes < LONG_BYTES:
         yield None
     elif sys.stderr.isatty():
+        # Here, because every call of Snakemake imports this module, and a tenth of a second goes into these.
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
         columns = (TextColumn(what), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
             task = bars.add_task(what, total=total_bytes)

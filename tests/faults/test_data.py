@@ -221,7 +221,9 @@ def test_d13_a_path_is_never_looked_up_on_a_hub(planning: Planning, tmp_path: Pa
     (tmp_path / "sitecustomize.py").write_text(NO_NETWORK.format(canary=str(canary)))
     write(planning.folder, GOOD, "x#5.jsonl")
     environment = {"PYTHONPATH": str(tmp_path)}
-    output = planning.refused("{path: owner/rows}", **environment)
+    status, output = planning.outcome("{path: owner/rows}", **environment)
+    assert status == 2, output
+    assert "nothing was started" in output
     assert "study.yaml:3: dataset: path: no such file: " in output
     assert "owner/rows; relative paths start at" in output
     status, output = planning.outcome('{path: "x#5.jsonl"}', "plan", **environment)

@@ -14,6 +14,8 @@ from tests.workflow.conftest import Project, new_project
 PREPARE = "results/tiny/data/data.json"
 WORDS = "the old lighthouse keeper counted seven ships before the storm reached his harbour"
 ROWS = [pair(f"question number {n}") for n in range(40)]
+FURTHER_METHODS = "  simpo: {}\n  kto: {}\n  cpo: {}\n"
+"""Without which a study that is run shows the same."""
 
 
 @pytest.fixture
@@ -120,6 +122,7 @@ def test_d12_data_that_changes_between_plan_and_preparation_is_refused(project: 
 
 def test_d12_runs_on_changed_data_are_other_runs(project: Project) -> None:
     use_rows(project, ROWS)
+    project.edit("study.yaml", FURTHER_METHODS, "")
     assert project.snakemake(STUB_FAIL="dpo").returncode != 0
     first = Plan.read(project.study / "plan.json")
     use_again = (project.directory / "rows.jsonl").read_text().replace("gladly", "of course")
@@ -178,6 +181,7 @@ def test_preference_accuracy_without_held_out_pairs_is_refused(project: Project,
 
 def test_d12_held_out_prompts_that_changed_since_they_were_prepared_are_refused(project: Project) -> None:
     use_rows(project, ROWS)
+    project.edit("study.yaml", FURTHER_METHODS, "")
     assert project.snakemake("--until", "merge").returncode == 0
     heldout = project.study / "data" / "heldout.jsonl"
     heldout.write_text(heldout.read_text().replace("gladly", "of course"))

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tests.hostile_text import HOSTILE
 
 VOID = {"meta", "link", "input", "br", "hr", "img", "rect", "line", "path"}
 SMALL = Shape(methods=("dpo", "kto"), heldout=6, showcase=1, steps=5)
+WITH_A_FAILURE = Shape(methods=("dpo", "kto", "cpo"), heldout=4, showcase=1, steps=5, failed=("kto",))
 
 
 class Document(HTMLParser):
@@ -165,21 +167,30 @@ def test_every_specification_is_strict_json(full_page: str) -> None:
         json.loads(spec, parse_constant=refuse)
 
 
-def test_hostile_text_changes_no_element(tmp_path: Path) -> None:
-    shape = Shape(methods=("dpo", "kto", "cpo"), heldout=4, showcase=1, steps=5, failed=("kto",))
-    expected = Document(_page(tmp_path / "plain", shape)).skeleton()
-    for index, hostile in enumerate(HOSTILE):
-        hostile_shape = Shape(**(vars(shape) | {"text": lambda text, added=hostile: f"{text} {added}"}))
-        page = _page(tmp_path / str(index), hostile_shape)
-        document = Document(page)
-        assert document.skeleton() == expected, hostile
-        assert all(set(attributes) <= {"class", "aria-hidden"} for attributes in document.with_tag("span"))
-        assert not any(attributes for tag in ("ins", "del") for attributes in document.with_tag(tag))
-        assert {tag for tag, _ in document.drawn} <= {"g", "path", "line", "rect", "text", "defs", "clippath"}
-        for _, attributes in document.elements + document.drawn:
-            assert not any(name.startswith("on") for name in attributes)
-            assert not (attributes.get("href") or "").strip().lower().startswith("javascript:")
-        assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\u2028\u2029\u200b\ufeff]", page)
+PAGES = 6
+"""So many share the hostile texts out, so that one text's end (`-->`) is not on the page of its beginning (`<!--`)."""
+
+
+@pytest.mark.parametrize("first", range(PAGES))
+def test_hostile_text_changes_no_element(tmp_path: Path, first: int) -> None:
+    hostile = " ".join(HOSTILE[first::PAGES])
+    harmless = re.sub(r"\W", " ", hostile)  # the same words, so that metrics of them are the same
+    expected = Document(_page(tmp_path / "harmless", _added(harmless))).skeleton()
+    page = _page(tmp_path / "hostile", _added(hostile))
+    document = Document(page)
+    assert document.skeleton() == expected, hostile
+    assert all(set(attributes) <= {"class", "aria-hidden"} for attributes in document.with_tag("span"))
+    assert not any(attributes for tag in ("ins", "del") for attributes in document.with_tag(tag))
+    assert {tag for tag, _ in document.drawn} <= {"g", "path", "line", "rect", "text", "defs", "clippath"}
+    for _, attributes in document.elements + document.drawn:
+        assert not any(name.startswith("on") for name in attributes)
+        assert not (attributes.get("href") or "").strip().lower().startswith("javascript:")
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\u2028\u2029\u200b\ufeff]", page)
+
+
+def _added(text: str) -> Shape:
+    """A study, one of whose methods failed, with this in every text of a model, data, names and errors."""
+    return replace(WITH_A_FAILURE, text=lambda written: f"{written} {text}")
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from prefsweep.plan import Estimate, Plan, Run, StageEstimate
+from prefsweep.plan import BASE, Estimate, Plan, Run, StageEstimate
 from prefsweep.plan_table import MOST_POINTS, Cost, as_csv, show
 from prefsweep.planned_judge import JudgeEstimate, PlannedJudge
 from prefsweep.search import Halving
 from prefsweep.settings import JudgeConfig
-from tests.example_study import Shape, build_study
+from tests.example_study import METHODS, Shape, build_study
 
 
 def stage(name: str, hours: float, gpus: int = 0, basis: str = "first guess") -> StageEstimate:
@@ -19,7 +19,8 @@ def stage(name: str, hours: float, gpus: int = 0, basis: str = "first guess") ->
 
 
 def planned(tmp_path: Path, *, gpus: int = 0, basis: str = "first guess", variants: int = 1) -> Plan:
-    plan = Plan.read(build_study(tmp_path, Shape(seeds=(0, 1), variants=variants)) / "plan.json")
+    shape = Shape(seeds=(0, 1), variants=variants, unfinished=(BASE, *METHODS))
+    plan = Plan.read(build_study(tmp_path, shape) / "plan.json")
     after = [stage("merge", 0.1, gpus, basis), stage("measure", 0.2, gpus, basis)]
     trained = Estimate(
         steps=9, sequences=288, tokens=14_000, seconds=1.0, disk_bytes=3 << 30,

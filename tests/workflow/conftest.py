@@ -6,14 +6,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import chdir
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
 import pytest
 
+from prefsweep.asked import Places
 from prefsweep.environments import DEVICES, NAMES, lock_of
+from prefsweep.failures import StageError
 from prefsweep.files import sha256_of
+from prefsweep.planning import plan_studies
 from tests.fake_server import fake_vllm
 from tests.tokenizer_model import write_tokenizer_model
 
@@ -56,6 +60,19 @@ class Project:
             check=False,
             timeout=HANGING_SECONDS,
         )
+
+    def refused(self) -> str:
+        """Why `study.yaml` cannot be planned, as rules/common.smk asks before anything else, and what to do.
+
+        In this process, because a start of Snakemake takes seconds. What it makes of the two kinds of error is in
+        test_bad_input.py.
+        """
+        models = self.directory / "models"
+        places = Places(self.directory, models=models, downloads=models / "datasets", results=Path("results"))
+        with chdir(self.directory), pytest.raises((ValueError, StageError)) as caught:
+            plan_studies(Path("study.yaml"), {}, places)
+        remedy = caught.value.remedy if isinstance(caught.value, StageError) else ""
+        return f"{caught.value}\n{remedy}"
 
     def jobs(self, *arguments: str) -> dict[str, int]:
         """Rule → number of jobs that would run now, `all` left out."""

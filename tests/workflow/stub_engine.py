@@ -2,11 +2,14 @@
 
 Only the workflow's behaviour is tested with it; nothing it writes is ever published. The environment variable
 STUB_FAIL names methods whose training fails (STUB_FAIL_RUN one of them, as `method:part of a run's id`), STUB_FAULT
-what is wrong with what trained, STUB_GREEDY methods whose training takes 1.5 GB of memory, STUB_SECONDS says how long
-a training lasts, STUB_HOLD names a file whose end trainings wait for, STUB_DISASTERS (each as `stage:method:what` or
-`stage:run:what`) what befalls a stage: it `fills` the disk, `hangs`, is `killed` by the kernel beside its engine, runs
-out of `memory`, its engine `dies`, or its loss is `nan`. STUB_FAIL_DRIFT names methods whose distance from the base
-cannot be computed, STUB_UNREWARDED one whose answers no reward model can be served for. STUB_JOURNAL is journal.py's.
+what is wrong with what trained (each as `method:what`), STUB_GREEDY methods whose training takes 1.5 GB of memory,
+STUB_SECONDS says how long a training lasts, STUB_HOLD names a file whose end trainings wait for, STUB_DISASTERS (each
+as `stage:method:what` or `stage:run:what`) what befalls a stage: it `fills` the disk, `hangs`, is `killed` by the
+kernel beside its engine, runs out of `memory`, its engine `dies`, or its loss is `nan`. STUB_FAIL_DRIFT names methods
+whose distance from the base cannot be computed, STUB_UNREWARDED one whose answers no reward model can be served for.
+STUB_JOURNAL is journal.py's.
+
+Every job of hundreds of studies starts this program: what one stage alone needs is imported there.
 """
 
 import json
@@ -22,9 +25,6 @@ from prefsweep.admission import rung_to_continue
 from prefsweep.failures import StageError, recorded
 from prefsweep.files import published_directory, write_json, write_jsonl
 from prefsweep.gates.train import check_training
-from prefsweep.metrics import PREFERENCE_TASK
-from prefsweep.model_store import fetch_model
-from prefsweep.models import load_model_spec
 from prefsweep.plan import BASE, Plan
 from prefsweep.prepared import heldout_prompts
 from prefsweep.process_group import process_group
@@ -37,8 +37,8 @@ from tests.example_rewards import reward_record
 from tests.journal import note, noted
 
 SHAPE = example.Shape()
-FAULTS = {"frozen": {"adapter_norm": 0.0}, "lossy": {"rows": 143}, "cut short": {"steps": 35}}
-"""STUB_FAULT → what the engine would have left; the real gate judges it."""
+FAULTS = {"frozen": {"adapter_norm": 0.0}, "lossy": {"rows": 143}, "short": {"steps": 35}}
+"""What the engine would have left; the real gate judges it."""
 
 
 def main(script: str, arguments: list[str]) -> None:
@@ -51,6 +51,9 @@ def main(script: str, arguments: list[str]) -> None:
         TaskIndex(lm_eval="0.4.13", tasks={"arc_easy": TaskFacts.of({})}, groups={}).write(Path(options.output))
         return
     if script == "fetch":
+        from prefsweep.model_store import fetch_model
+        from prefsweep.models import load_model_spec
+
         fetch_model(load_model_spec(json.loads(options.model), Path()), Path(options.models_dir), None)
         return
     directory = Path(options.output)
@@ -98,7 +101,8 @@ def train(options: Namespace, directory: Path) -> None:
     while "STUB_HOLD" in os.environ and Path(os.environ["STUB_HOLD"]).exists():
         time.sleep(0.1)
     record = example.train_record(plan.run(options.run), point, chance(options), SHAPE)
-    record = record.model_copy(update=FAULTS.get(os.environ.get("STUB_FAULT", ""), {}))
+    faults = dict(told.split(":") for told in os.environ.get("STUB_FAULT", "").split())
+    record = record.model_copy(update=FAULTS.get(faults.get(point.method, ""), {}))
     check_training(record, "float32")
     record.write(directory / "train.json")
     del taken
@@ -113,6 +117,8 @@ def merge(options: Namespace, directory: Path) -> None:
 
 
 def measure(options: Namespace, directory: Path) -> None:
+    from prefsweep.metrics import PREFERENCE_TASK
+
     plan = Plan.read(Path(options.plan))
     run, point = plan.run(options.run), plan.point_of(options.run)
     prompts = heldout_prompts(Path(options.data), options.run)

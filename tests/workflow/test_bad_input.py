@@ -1,10 +1,14 @@
 """A study that cannot run says so before any job, with file, line and remedy, and a status other than zero."""
 
-import time
-
 import pytest
 
-from tests.workflow.conftest import Project
+from tests.workflow.conftest import STUDY, Project, new_project
+
+
+@pytest.fixture(scope="module")
+def unplanned(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A checkout in which no study was planned."""
+    return new_project(tmp_path_factory.mktemp("unplanned") / "project")
 
 
 @pytest.mark.parametrize(
@@ -24,17 +28,29 @@ from tests.workflow.conftest import Project
         ("study: tiny", "study: ../tiny", ["study.yaml:1", "study"]),
     ],
 )
-def test_the_error_names_file_line_and_remedy(project: Project, old: str, new: str, expected: list[str]) -> None:
-    project.edit("study.yaml", old, new)
-    started = time.monotonic()
-    outcome = project.snakemake()
-    seconds = time.monotonic() - started
-    assert outcome.returncode == 2, outcome.stdout
+def test_the_error_names_file_line_and_remedy(unplanned: Project, old: str, new: str, expected: list[str]) -> None:
+    study = STUDY.format(model="base-model")
+    assert study.count(old) == 1
+    (unplanned.directory / "study.yaml").write_text(study.replace(old, new))
+    said = unplanned.refused()
     for text in expected:
-        assert text in outcome.stdout
+        assert text in said
+
+
+def refused_by_the_command(project: Project) -> str:
+    """What a call says that ends before its first job, with status 2."""
+    outcome = project.snakemake()
+    assert outcome.returncode == 2, outcome.stdout
+    assert "nothing was started" in outcome.stdout
     assert "Traceback" not in outcome.stdout
-    assert "Execute" not in outcome.stdout
-    assert seconds < 20
+    assert "Building DAG" not in outcome.stdout
+    return outcome.stdout
+
+
+def test_the_command_says_what_is_wrong_with_a_study(project: Project) -> None:
+    project.edit("study.yaml", "beta: 0.1", "betta: 0.1")
+    said = refused_by_the_command(project)
+    assert said.splitlines()[-1] == project.refused().strip()
 
 
 def test_a_task_that_lm_eval_does_not_know_is_refused_before_anything_runs(project: Project) -> None:
@@ -52,15 +68,14 @@ def test_a_task_that_lm_eval_does_not_know_is_refused_before_anything_runs(proje
     assert not [*project.study.glob("runs/*/seed-1")]
 
 
-def test_a_malformed_row_is_found_before_anything_runs(project: Project) -> None:
+def test_the_command_says_what_is_wrong_with_data_and_what_to_do(project: Project) -> None:
     pairs = project.directory / "data/emoji-en/pairs.jsonl"
     lines = pairs.read_text().splitlines(keepends=True)
     lines[6] = '{"messages": [\n'
     pairs.write_text("".join(lines))
-    outcome = project.snakemake()
-    assert outcome.returncode == 2
-    assert "pairs.jsonl:7" in outcome.stdout
-    assert "remedy" in outcome.stdout
+    said = refused_by_the_command(project)
+    assert "pairs.jsonl:7" in said
+    assert "\n  remedy: " in said
 
 
 def test_a_sweep_larger_than_max_runs_must_be_confirmed(project: Project) -> None:

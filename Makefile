@@ -5,7 +5,7 @@ ENVS := $(or $(PREFSWEEP_ENVS),.envs)
 WORKFLOW := $(ENVS)/$(DEVICE)/workflow/bin
 DEVELOP := $(ENVS)/cpu/develop/bin
 
-.PHONY: setup demo test check audit test-unit test-workflow test-faults test-browser test-slurm test-e2e test-docker test-gpu bench bench-compare bench-halving bench-length-control bench-page bench-plan bench-protections bench-reproducibility bench-soak bench-statistics bench-stops bench-sweep bench-validate develop locks schema clean
+.PHONY: setup demo test check audit test-unit test-workflow test-faults test-browser test-slurm test-e2e test-docker test-gpu bench bench-compare bench-forks bench-halving bench-length-control bench-page bench-plan bench-protections bench-reproducibility bench-soak bench-statistics bench-stops bench-sweep bench-validate develop locks schema clean
 
 setup: ## create the environments a study needs
 	$(PYTHON) scripts/setup.py --device $(DEVICE)
@@ -49,10 +49,13 @@ test-docker: develop ## the CPU image, built and run; an engine is started where
 test-gpu: develop ## a study of five methods in bfloat16 on this machine's GPU; no part of `make test`
 	PREFSWEEP_DEVICE=cuda $(DEVELOP)/pytest tests/gpu -rs
 
-bench: bench-plan bench-validate bench-compare bench-page bench-statistics bench-length-control bench-halving bench-soak bench-stops bench-sweep bench-reproducibility ## what performance claims rest on: benchmarks/results/*.json
+bench: bench-plan bench-validate bench-compare bench-forks bench-page bench-statistics bench-length-control bench-halving bench-soak bench-stops bench-sweep bench-reproducibility ## what performance claims rest on: benchmarks/results/*.json
 
 bench-compare: develop ## 1,000 runs of 500 prompts compared: tables, every answer, page
 	PYTHONPATH=scripts:. $(DEVELOP)/python -m benchmarks.compare
+
+bench-forks: develop ## trainings and merges whose engine is loaded by each job, or once: how long, and whether they are alike
+	PYTHONPATH=scripts:. $(DEVELOP)/python -m benchmarks.forks
 
 bench-halving: develop ## what screening saves on the demo, and whether it finds the same winner; about an hour
 	PYTHONPATH=scripts:. $(DEVELOP)/python -m benchmarks.halving

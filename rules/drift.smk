@@ -31,7 +31,7 @@ rule drift:
     message:
         "drift {wildcards.trained} seed {wildcards.seed}: its distance from the base"
     shell:
-        "{params.skip}OMP_NUM_THREADS={threads} {TRAIN_PYTHON:q} {input.code[0]:q}"
+        "{params.skip}OMP_NUM_THREADS={threads} {TRAIN_PYTHON:q} {FORKED}{input.code[0]:q}"
         " --plan results/{wildcards.study:q}/plan.json"
         " --run {wildcards.trained:q}/seed-{wildcards.seed}"
         " --opponent {params.opponent:q}"

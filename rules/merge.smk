@@ -27,7 +27,7 @@ rule merge:
     message:
         "merge {wildcards.point} seed {wildcards.seed}"
     shell:
-        "{params.skip}OMP_NUM_THREADS={threads} {TRAIN_PYTHON:q} {input.code[0]:q}"
+        "{params.skip}OMP_NUM_THREADS={threads} {TRAIN_PYTHON:q} {FORKED}{input.code[0]:q}"
         " --plan results/{wildcards.study:q}/plan.json"
         " --run {wildcards.point:q}/seed-{wildcards.seed}"
         " --data {params.data:q}"

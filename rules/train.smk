@@ -33,7 +33,7 @@ rule train:
     message:
         "train {wildcards.trained} seed {wildcards.seed}"
     shell:
-        "{params.skip}{TRAIN_PYTHON:q} {input.code[0]:q}"
+        "{params.skip}{TRAIN_PYTHON:q} {FORKED}{input.code[0]:q}"
         " --trainer {input.trainer[0]:q}"
         " --threads {threads}"
         " --plan results/{wildcards.study:q}/plan.json"

@@ -25,7 +25,7 @@ from prefsweep.provenance import circumstances, installed_versions
 from prefsweep.records.base import hashed_files, read_document
 from prefsweep.records.train import TrainRecord
 from prefsweep.swift_settings import as_arguments, expected_steps, swift_settings
-from prefsweep.tracking import FOLDER, tracking_environment
+from prefsweep.tracking import FOLDER, read_late, tracking_environment
 from prefsweep.training_rows import write_heldout_rows, write_training_rows, written_ids
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -118,6 +118,7 @@ def train_and_check(
         processes=point.settings["gpus"],
         threads=options.threads,
         environment=tracking_environment(options.output.resolve() / FOLDER, told["report_to"]),
+        may_fork=read_late(told["report_to"]),
         until=last if last < whole else None,
     )
     check_rows(fitted.row_counts, expected_ids, point.settings["epochs"], whole=last == whole)

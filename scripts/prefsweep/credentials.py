@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 _NAMED_LIKE_ONE = re.compile(
     r"(?:^|_)(?:TOKEN|KEY|SECRET|PASSPHRASE|CREDENTIALS?)(?:_|$)|PASSW(?:OR)?D|APIKEY", re.IGNORECASE
@@ -16,9 +16,9 @@ def is_secret(name: str) -> bool:
     return bool(_NAMED_LIKE_ONE.search(name))
 
 
-def without_secrets() -> dict[str, str]:
-    """This process's environment for a program that needs none of its secrets."""
-    return {name: value for name, value in os.environ.items() if not is_secret(name)}
+def without_secrets(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """This process's environment for a program that needs none of its secrets; or another's."""
+    return {name: value for name, value in environment.items() if not is_secret(name)}
 
 
 def given(names: Iterable[str]) -> dict[str, str]:

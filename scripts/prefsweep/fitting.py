@@ -12,11 +12,18 @@ from pathlib import Path
 
 from prefsweep.failures import FailureClass, StageError, classify, terminated
 from prefsweep.lifetime import oom_kills
-from prefsweep.process_group import process_group
+from prefsweep.process_group import forked_group, process_group
 from prefsweep.records.base import Record
 from prefsweep.records.train import Fit
 from prefsweep.stalling import wait_while_alive
 
+ENGINE = "prefsweep.training"
+"""What a trainer loads, which takes seconds, and a job of its own does not, unless it is a fork."""
+FIXED = {
+    "OMP_WAIT_POLICY": "PASSIVE",  # spinning is 10 % faster alone, and several times slower beside any busy process
+    "PYTHONHASHSEED": "0",  # peft writes sets of names, in the order of their hashes
+}
+"""In every trainer's environment."""
 _RESULT, _TROUBLE = "fit.json", "trouble.json"
 
 
@@ -36,20 +43,24 @@ def fit(
     processes: int,
     threads: int,
     environment: Mapping[str, str],
+    may_fork: bool = False,
     until: int | None = None,
 ) -> Fit:
     """Run `trainer` (scripts/fit.py) on a settings file, in so many processes, which share `threads`.
 
-    `environment` is added to this process's. It ends after step `until`, if one is given. Raises StageError with the
-    trainer's own words, with what the signal that ended it means, or because it hangs.
+    `environment` is added to this process's; `may_fork` says that nothing of it is read as the engine is loaded: where
+    that is loaded here already, the trainer is a fork. It ends after step `until`, if one is given. Raises StageError
+    with the trainer's own words, with what the signal that ended it means, or because it hangs.
     """
     killed_before = oom_kills()
     command = [str(trainer), "--settings", str(settings), "--directory", str(directory)]
     command += ["--until", str(until)] if until else []
-    # Threads that spin while they wait are 10 % faster alone, and several times slower beside any busy process.
-    fixed = {"OMP_NUM_THREADS": str(max(1, threads // processes)), "OMP_WAIT_POLICY": "PASSIVE"}
-    fixed |= {"PYTHONHASHSEED": "0"}  # peft writes sets of names, in the order of their hashes
-    with process_group([sys.executable, *_torchrun(processes), *command], {**environment, **fixed}) as process:
+    told = {**environment, **FIXED, "OMP_NUM_THREADS": str(max(1, threads // processes))}
+    if may_fork and ENGINE in sys.modules and processes == 1:
+        group = forked_group(command, told)
+    else:
+        group = process_group([sys.executable, *_torchrun(processes), *command], told)
+    with group as process:
         status = wait_while_alive(process, "the trainer", directory)
     if (directory / _TROUBLE).exists():
         trouble = Trouble.read(directory / _TROUBLE)

@@ -1,9 +1,9 @@
 """Processes a job starts and stops: a group of its own, which never outlives the job, however the job ends."""
 
-import ctypes
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from prefsweep.credentials import without_secrets
+from prefsweep.forks import Fork, Process, die_with_parent
 
 _STOP_SECONDS = 5.0
-_PR_SET_PDEATHSIG = 1
 
 
 @contextmanager
@@ -27,18 +27,35 @@ def process_group(
     this process's go. What lies beside the command comes first in its PATH: engines that build kernels as they run look
     for their ninja there.
     """
-    tools = f"{Path(argv[0]).parent}:{os.environ['PATH']}"
     process = subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT if output else None,
-        env=without_secrets() | {"PATH": tools} | dict(environment),
+        env=_given(Path(argv[0]), environment),
         start_new_session=True,
-        preexec_fn=_die_with_parent,
+        preexec_fn=die_with_parent,
     )
-    try:
+    with _stopped_in_the_end(process):
         yield process
+
+
+@contextmanager
+def forked_group(argv: Sequence[str], environment: Mapping[str, str]) -> Iterator[Process]:
+    """The same of a script and its arguments, in a fork of this process, which has loaded what the script will load."""
+    process = Fork(argv, _given(Path(sys.executable), environment))
+    with _stopped_in_the_end(process):
+        yield process
+
+
+def _given(command: Path, added: Mapping[str, str]) -> dict[str, str]:
+    return without_secrets() | {"PATH": f"{command.parent}:{os.environ['PATH']}"} | dict(added)
+
+
+@contextmanager
+def _stopped_in_the_end(process: Process) -> Iterator[None]:
+    try:
+        yield
     finally:
         with _uninterrupted():
             stop_group(process)
@@ -58,11 +75,7 @@ def _uninterrupted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def stop_group(process: subprocess.Popen[bytes]) -> None:
+def stop_group(process: Process) -> None:
     """End a process and everything it started: SIGTERM first, SIGKILL for what is left after 5 s."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
@@ -74,7 +87,7 @@ def stop_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _group_gone(process: subprocess.Popen[bytes], seconds: float) -> bool:
+def _group_gone(process: Process, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         process.poll()

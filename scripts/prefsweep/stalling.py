@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from prefsweep.failures import StageError
+from prefsweep.forks import Process
 
 VARIABLE = "PREFSWEEP_STALL_SECONDS"
 STALL_SECONDS = 900.0
@@ -28,7 +29,7 @@ def stall_seconds() -> float:
     return seconds
 
 
-def wait_while_alive(process: subprocess.Popen[bytes], what: str, folder: Path) -> int:
+def wait_while_alive(process: Process, what: str, folder: Path) -> int:
     """The status of a process that has ended. A sign of life is a longer log or a file that changed below `folder`.
 
     The log is where this process's stderr goes. Raises StageError("timeout") when no sign showed for so long; the

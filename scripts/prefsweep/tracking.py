@@ -16,7 +16,7 @@ FOLDER = "tracking"
 NONE = "none"
 DEFAULT = ["tensorboard"]
 _INTEGRATIONS = ("tensorboard", "wandb", "mlflow", "swanlab", "trackio")
-_OFFLINE = {
+OFFLINE = {
     "WANDB_MODE": "offline",
     "WANDB_ERROR_REPORTING": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -59,11 +59,16 @@ def tracking_arguments(arguments: Mapping[str, Any], folder: Path) -> dict[str, 
     return told | ({"swanlab_mode": "local"} if "swanlab" in names else {})
 
 
+def read_late(names: list[str]) -> bool:
+    """Whether these integrations read their environment when a run begins, not when the engine is loaded."""
+    return set(names) <= {NONE, *DEFAULT}
+
+
 def tracking_environment(folder: Path, names: list[str]) -> dict[str, str]:
     """What the integrations read from the environment: folders that are the run's, no network unless asked for, and
     the secrets of those that are used.
     """
-    modes = {name: os.environ.get(name, mode) for name, mode in _OFFLINE.items()}
+    modes = {name: os.environ.get(name, mode) for name, mode in OFFLINE.items()}
     secrets = given(variable for name in names for variable in _SECRETS.get(name, ()))
     return (
         modes

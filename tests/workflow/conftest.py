@@ -45,7 +45,7 @@ class Project:
     """A checkout that Snakemake can run on, with environments of its own whatever the caller's are."""
 
     directory: Path
-    environment: dict[str, str] = field(default_factory=lambda: {"PREFSWEEP_ENVS": ""})
+    environment: dict[str, str] = field(default_factory=lambda: {"PREFSWEEP_ENVS": "", "PREFSWEEP_FORKS": "0"})
 
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake on `study.yaml`; stdout and stderr together."""

@@ -23,7 +23,7 @@ CAVEATS_IN_THE_OPEN = 3
 def opening(comparison: Comparison) -> tuple[str, str]:
     """The headline as a title and the sentences that support it."""
     title, _, support = comparison.headline.partition(": ")
-    return title, _for_people(support, comparison)
+    return title, _capitalised(_for_people(support, comparison))
 
 
 def banner(study: StudyResults, *, partial: bool) -> str:
@@ -90,14 +90,19 @@ def caveats(study: StudyResults, comparison: Comparison) -> list[str]:
     of_data = [notice for notice in notices if notice != weaker]
     speed = [control.reason for control in speed_controls(study).values() if control.failed] + disturbances(study)
     data = [*comparison.notices, *of_data, *study.plan.notices]
-    said = [*hacked, *([rule] if rule else []), *recommended, *data, *speed]
+    clauses = [_capitalised(text) for text in recommended]
+    said = [*hacked, *([rule] if rule else []), *clauses, *data, *speed]
     return list(dict.fromkeys(f"{_for_people(text, comparison).removesuffix('.')}." for text in said))
 
 
 def _for_people(sentence: str, comparison: Comparison) -> str:
-    """A sentence that begins with a capital letter and names metrics as people do."""
+    """A sentence that names metrics as people do."""
     for name in sorted((metric.name for metric in comparison.metrics), key=len, reverse=True):
         sentence = sentence.replace(name, title_of(name))
+    return sentence
+
+
+def _capitalised(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 

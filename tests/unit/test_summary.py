@@ -31,6 +31,8 @@ def test_the_gravest_limits_come_first_and_the_rest_is_folded(tmp_path: Path) ->
         place(start) for start in ("No method beats", "2 seeds", "1 training row repeating", "Every method is run")
     ]
     assert ordered == sorted(ordered)
+    lacking = comparison.model_copy(update={"notices": ["preference_accuracy_normalised is missing in dpo/seed-1"]})
+    assert "preference accuracy normalised is missing in dpo/seed-1." in caveats(study, lacking)
     page = render_page(study, comparison)
     in_the_open, _, folded = page.partition("What limits this answer")[2].partition("<details>")
     assert in_the_open.count("<li>") == CAVEATS_IN_THE_OPEN

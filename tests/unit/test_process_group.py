@@ -83,7 +83,8 @@ def test_a_killed_owner_takes_it_along() -> None:
     assert owner.stdout
     owned = psutil.Process(int(owner.stdout.readline()))
     owner.kill()
-    owner.communicate()
+    owner.wait()
+    owner.stdout.close()  # not read to its end, which comes when all are gone
     psutil.wait_procs([owned], timeout=10)
     assert not owned.is_running() or owned.status() == psutil.STATUS_ZOMBIE
 

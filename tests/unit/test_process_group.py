@@ -31,6 +31,7 @@ from prefsweep.process_group import process_group
 def ended(*_):
     raise SystemExit
 signal.signal(signal.SIGTERM, ended)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which is off where tests run in a shell's background
 with open(sys.argv[2], "w") as log, process_group([sys.executable, "-c", sys.argv[1]], {}, log) as process:
     print(process.pid, flush=True)
     process.wait()

@@ -31,6 +31,7 @@ from prefsweep.process_group import process_group
 def ended(*_):
     raise SystemExit
 signal.signal(signal.SIGTERM, ended)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which is off where tests run in a shell's background
 with open(sys.argv[2], "w") as log, process_group([sys.executable, "-c", sys.argv[1]], {}, log) as process:
     print(process.pid, flush=True)
     process.wait()
@@ -83,7 +84,8 @@ def test_a_killed_owner_takes_it_along() -> None:
     assert owner.stdout
     owned = psutil.Process(int(owner.stdout.readline()))
     owner.kill()
-    owner.communicate()
+    owner.wait()
+    owner.stdout.close()  # not read to its end, which comes when all are gone
     psutil.wait_procs([owned], timeout=10)
     assert not owned.is_running() or owned.status() == psutil.STATUS_ZOMBIE
 

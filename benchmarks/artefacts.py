@@ -1,8 +1,10 @@
 """Two studies' artefacts, kind by kind: how many are the same to the bit, and how far apart the others are.
 
-Seconds, bytes of memory and paths differ between any two calls; what is compared is what they are about.
+Seconds, bytes of memory and paths differ between any two calls; what is compared is what they are about. Of two
+finished studies: `python -m benchmarks.artefacts results/<one> results/<other>`.
 """
 
+import argparse
 import csv
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -146,3 +148,23 @@ def _numbers(value: Any) -> Iterator[float]:
     elif isinstance(value, Mapping | list):
         for one in value.values() if isinstance(value, Mapping) else value:
             yield from _numbers(one)
+
+
+def told(found: Mapping[str, Comparison]) -> None:
+    """Print a line per kind, and a line per part that differs."""
+    for kind, one in found.items():
+        largest = f", numbers at most {one.largest_difference:.3g} apart" if one.largest_difference else ""
+        print(f"{kind}: {one.equal_files} of {one.files} files, {one.equal_parts} of {one.parts} parts equal{largest}")
+        for name in one.apart:
+            print(f"  {name}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("studies", type=Path, nargs=2, help="results/<study>")
+    first, second = parser.parse_args().studies
+    told({kind: compared(kind, first, second) for kind in KINDS})
+
+
+if __name__ == "__main__":
+    main()

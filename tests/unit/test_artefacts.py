@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.artefacts import compared
+from benchmarks.artefacts import compared, told
 from prefsweep.files import write_jsonl
 from prefsweep.records.measure import Evaluation, Generation
 from tests.example_study import Shape, build_study
@@ -43,7 +43,7 @@ def test_an_answer_is_equal_whatever_time_it_took_and_not_in_other_words(studies
     assert (found.files - found.equal_files, found.parts - found.equal_parts) == (1, 1)
 
 
-def test_how_far_numbers_are_apart_is_told(studies: tuple[Path, Path]) -> None:
+def test_how_far_numbers_are_apart_is_told(studies: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     file = studies[1] / RUN / "evaluation.json"
     record = Evaluation.read(file)
     for place, step in ((0, 0.25), (1, -0.5)):
@@ -53,6 +53,10 @@ def test_how_far_numbers_are_apart_is_told(studies: tuple[Path, Path]) -> None:
     found = compared("log_likelihoods", *studies)
     assert found.largest_difference == pytest.approx(0.5)
     assert found.parts - found.equal_parts == 2
+    told({"log_likelihoods": found})
+    first, *parts = capsys.readouterr().out.splitlines()
+    assert first.endswith("parts equal, numbers at most 0.5 apart")
+    assert len(parts) == 2
 
 
 def test_a_tables_times_are_left_out_and_its_results_are_not(tmp_path: Path) -> None:

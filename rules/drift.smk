@@ -17,8 +17,6 @@ rule drift:
         record="results/{study}/runs/{trained}/seed-{seed}/drift.json",
     log:
         "results/{study}/runs/{trained}/seed-{seed}/logs/drift.log",
-    benchmark:
-        "results/{study}/runs/{trained}/seed-{seed}/logs/drift.jsonl"
     threads: TRAIN_THREADS
     resources:
         gpu=SERVING_GPUS,

@@ -14,8 +14,6 @@ rule merge:
         "results/{study}/runs/{point}/seed-{seed}/merge.json",
     log:
         "results/{study}/runs/{point}/seed-{seed}/logs/merge.log",
-    benchmark:
-        "results/{study}/runs/{point}/seed-{seed}/logs/merge.jsonl"
     resources:
         gpu=SERVING_GPUS,
         gpu_jobs=GPUS,

@@ -18,8 +18,6 @@ rule train:
         circumstances="results/{study}/runs/{trained}/seed-{seed}/run.json",
     log:
         "results/{study}/runs/{trained}/seed-{seed}/logs/train.log",
-    benchmark:
-        "results/{study}/runs/{trained}/seed-{seed}/logs/train.jsonl"
     threads: TRAIN_THREADS
     resources:
         gpu=training_gpus,

@@ -1,7 +1,8 @@
 """The same study twice from clean directories, and the same prompts again and again: what has the same bits?
 
-Five methods, one point each, and the base, on a tiny random model with the real engines; the second study measures each
-run with a server of its own, the first all through one. Then one server on SmolLM2 answers one prompt at a time and
+Five methods, one point each, and the base, on a tiny random model with the real engines. In the first study jobs are
+forked from one that has loaded the engine, and one server measures all runs; in the second each job loads the engine,
+and each run has a server of its own. Then one server on SmolLM2 answers one prompt at a time and
 eight at a time, in turns. Some 20 minutes on two quiet cores.
 """
 
@@ -52,9 +53,9 @@ TURNS = 3
 Answers = list[dict[str, object]]
 
 
-def finished(project: RealProject, study: str, *arguments: str) -> FinishedStudy:
+def finished(project: RealProject, study: str, *arguments: str, **environment: str) -> FinishedStudy:
     """Run Snakemake. Exits with the last lines when it fails."""
-    outcome = project.run(study, *arguments)
+    outcome = project.run(study, *arguments, **environment)
     if outcome.returncode:
         sys.exit(outcome.output[-4000:])
     return outcome
@@ -64,10 +65,10 @@ def of_studies() -> dict[str, float]:
     """Two whole studies, each in a checkout of its own."""
     with tempfile.TemporaryDirectory() as folder:
         studies = []
-        for name, arguments in (("first", ()), ("second", SERVERS_OF_THEIR_OWN)):
+        for name, arguments, forks in (("first", (), "1"), ("second", SERVERS_OF_THEIR_OWN, "0")):
             project = RealProject.copied_to(Path(folder) / name)
             write_tiny_model(project.directory / "model")
-            studies.append(finished(project, STUDY, *arguments).directory)
+            studies.append(finished(project, STUDY, *arguments, PREFSWEEP_FORKS=forks).directory)
         found = {kind: compared(kind, *studies) for kind in KINDS}
     told(found)
     return {name: value for kind, one in found.items() for name, value in one.figures(kind).items()}

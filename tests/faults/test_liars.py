@@ -23,6 +23,8 @@ from tests.local_server import local_server
 from tests.tiny_models import make_tokenizer
 
 STALL_SECONDS = "2"
+HANGING_SECONDS = 60
+"""No answer takes nearly as long, whatever its server does."""
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +35,8 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def answered(directory: Path, count: int = 5) -> list[Generation]:
     with fake(directory) as server:
-        return asyncio.run(generate(server, prompts(count), TOKEN_IDS, SETTINGS, 0))
+        asked = generate(server, prompts(count), TOKEN_IDS, SETTINGS, 0)
+        return asyncio.run(asyncio.wait_for(asked, HANGING_SECONDS))
 
 
 def refused(directory: Path) -> StageError:

@@ -78,5 +78,5 @@ def test_a_directory_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), published_directory(target) as staging:
         (staging / "a").write_text("second")
         raise RuntimeError
-    assert (target / "a").read_text() == "first"
     assert [path.name for path in tmp_path.iterdir()] == ["merged"]
+    assert (target / "a").read_text() == "first"

@@ -1,6 +1,7 @@
 """The catalogue of protections: each is where it is said to be, has a test, and no row of the matrix is forgotten."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -30,6 +31,16 @@ def test_every_row_of_the_matrix_has_one_or_a_reason() -> None:
     assert len(promised) == 68
     assert named | CATALOGUE.without.keys() == promised
     assert not named & CATALOGUE.without.keys()
+
+
+def test_the_page_says_how_many_were_seen_to_fail() -> None:
+    matrix = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    record = json.loads((ROOT / "benchmarks" / "results" / "protections.json").read_text(encoding="utf-8"))
+    said = (
+        "When it was last run there were {protections:.0f}: {seen_to_fail:.0f} were seen to fail, {not_seen:.0f} were "
+        "not, and {not_looked_at:.0f} were not looked at"
+    )
+    assert said.format(**record["figures"]) in " ".join(matrix.split())
 
 
 def test_every_check_of_every_gate_has_one() -> None:

@@ -66,7 +66,8 @@ def of_studies() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         studies = []
         for name, arguments, forks in (("first", (), "1"), ("second", SERVERS_OF_THEIR_OWN, "0")):
-            project = RealProject.copied_to(Path(folder) / name)
+            (checkout := Path(folder) / name).mkdir()
+            project = RealProject.copied_to(checkout)
             write_tiny_model(project.directory / "model")
             studies.append(finished(project, STUDY, *arguments, PREFSWEEP_FORKS=forks).directory)
         found = {kind: compared(kind, *studies) for kind in KINDS}

@@ -142,7 +142,7 @@ TRAIN_PYTHON, SERVE_PYTHON, EVALUATE_PYTHON = (
 HERE = workflow.is_main_process and workflow.local_exec
 FORKS = HERE and DEVICE == "cpu" and os.environ.get("PREFSWEEP_FORKS", "1") != "0"
 FORKED = f"{os.path.relpath(ROOT / 'scripts' / 'forked.py')} " if FORKS else ""
-os.environ["PREFSWEEP_FORKS_FOR"] = str(os.getpid()) if FORKS else ""
+os.environ |= {"PREFSWEEP_FORKS_FOR": str(os.getpid()) if FORKS else ""}
 
 # Beside it, what starts a server.
 VLLM = os.path.join(os.path.dirname(SERVE_PYTHON), "vllm")

@@ -82,7 +82,7 @@ READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@
     [
         ("results", [], 2, ["results/tiny cannot be written by user 0", "Give the folder to this user"]),
         (PAIRS, [], 2, ["pairs.jsonl would be made again, and is write-protected", "or keep it"]),
-        (PAIRS, ["--dry-run"], 0, ["merge, prepare, score, train This was a dry-run"]),
+        (PAIRS, ["--dry-run"], 0, ["prepare the data", "This was a dry-run"]),
     ],
 )
 def test_o6_results_that_are_read_only(

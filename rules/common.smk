@@ -136,11 +136,12 @@ TRAIN_PYTHON, SERVE_PYTHON, EVALUATE_PYTHON = (
     os.path.relpath(python_of(name, DEVICE)) for name in ("train", "serve", "evaluate")
 )
 
-# Before a job's script: on the CPU of this machine jobs are forked from a process that has loaded the engine once. On
-# GPUs loading is little beside the work, and on clusters no two jobs share a process. What Slurm started executes its
-# job locally, too, but is not the main process.
-HERE = workflow.is_main_process and workflow.local_exec
-FORKS = HERE and DEVICE == "cpu" and os.environ.get("PREFSWEEP_FORKS", "1") != "0"
+# What Slurm started executes its job locally, too, but is not the main process.
+ON_THIS_CPU = DEVICE == "cpu" and workflow.is_main_process and workflow.local_exec
+
+# Before a job's script: jobs are forked from a process that has loaded the engine once. On GPUs loading is little beside
+# the work, and on clusters no two jobs share a process.
+FORKS = ON_THIS_CPU and os.environ.get("PREFSWEEP_FORKS", "1") != "0"
 FORKED = f"{os.path.relpath(ROOT / 'scripts' / 'forked.py')} " if FORKS else ""
 os.environ |= {"PREFSWEEP_FORKS_FOR": str(os.getpid()) if FORKS else ""}
 

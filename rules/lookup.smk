@@ -73,9 +73,7 @@ def measures_ahead(wildcards):
     """Whether a job measures runs that wait, too. On a cluster each has a job, with a time limit, of its own; on GPUs
     several can be measured side by side, and no probe looks into the CUDA graphs that answers come from.
     """
-    # What Slurm started executes its job locally, too, but is not the main process.
-    here = workflow.is_main_process and workflow.local_exec
-    return int(here and DEVICE == "cpu")
+    return int(ON_THIS_CPU)
 
 
 def scores(wildcards):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import PAGES
-from tests.browser.paper import sheets
+from tests.browser.paper import Sheet, sheets
 from tests.browser.report import Report
 from tests.debian import NotInstallable
 
@@ -80,15 +80,20 @@ def test_paper_says_what_is_folded(opened: Callable[..., Report]) -> None:
         assert ("folded" in details.evaluate(said)) == folded
 
 
+def printed_sheets(report: Report, folder: Path) -> list[Sheet]:
+    """The page on paper; the test is skipped where what reads a PDF can be installed by root alone, and this is not."""
+    try:
+        return sheets(report.printed(folder / "page.pdf"))
+    except NotInstallable as reason:
+        pytest.skip(f"no PDF can be read here: {reason}")
+
+
 @pytest.mark.parametrize("name", ["ordinary", "failed", "nothing-finished"])
 def test_a_pdf_has_every_word_of_the_table_whole_and_on_the_paper(
     opened: Callable[..., Report], tmp_path: Path, name: str
 ) -> None:
     report = opened(name)
-    try:
-        pages = sheets(report.printed(tmp_path / "page.pdf"))
-    except NotInstallable as reason:
-        pytest.skip(f"no PDF can be read here: {reason}")
+    pages = printed_sheets(report, tmp_path)
     assert len(pages) > 2
     assert [page.beyond(MARGIN - 0.5) for page in pages] == [[]] * len(pages)
     printed = {word.text for page in pages for word in page.words}
@@ -102,10 +107,7 @@ def test_a_long_table_has_its_headings_on_every_page_of_a_pdf(opened: Callable[.
     for button in report.page.locator("table.board [data-runs] button").all():
         button.click()
     report.page.eval_on_selector_all("body > :not(main), main > :not(#points), .reasons", _REMOVE)
-    try:
-        pages = sheets(report.printed(tmp_path / "page.pdf"))
-    except NotInstallable as reason:
-        pytest.skip(f"no PDF can be read here: {reason}")
+    pages = printed_sheets(report, tmp_path)
     headings = [{"verdict", "tokens/s", "training"} - {word.text for word in page.words} for page in pages]
     assert len(pages) > 1
     assert headings == [set()] * len(pages)

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,6 @@ from prefsweep.records.train import TrainRecord
 from tests.e2e.merge_all import MARK
 from tests.e2e.trainer import told_by
 from tests.real_project import ROOT, FinishedStudy
-
-KILLED_BY_THEN_SECONDS = 300
 
 
 @pytest.fixture(scope="module", params=["tied", "untied"])
@@ -156,23 +153,32 @@ def test_a_merge_of_an_adapter_of_zeros_fails(study: FinishedStudy, tmp_path: Pa
     assert failed(study, "merge", "dpo", run).failure == "no_effect"
 
 
+KILLED_BEFORE_THE_PROOF = """
+import os, runpy, signal, sys
+script = sys.argv[1]
+sys.path.insert(0, os.path.dirname(script))
+from prefsweep import merging
+merging.prove = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+del sys.argv[0]
+runpy.run_path(script, run_name="__main__")
+"""
+"""A merge that is killed when its weights are written and not yet proved."""
+
+
 def test_a_killed_merge_is_done_again_to_the_same_bytes(study: FinishedStudy, tmp_path: Path) -> None:
     run = copied(study, "dpo", tmp_path / "run")
     shutil.rmtree(run / "merged")
     (run / "merge.json").unlink()
     environment = os.environ | {"PREFSWEEP_ENVS": str(root())}
     log = (tmp_path / "log").open("w")
-    first = subprocess.Popen(command(study, "merge", "dpo", run), env=environment, stdout=log, stderr=log)
-    deadline = time.monotonic() + KILLED_BY_THEN_SECONDS
-    while not list(run.glob(".merged.*/model/*.safetensors")) and time.monotonic() < deadline:
-        assert first.poll() is None, (tmp_path / "log").read_text()[-3000:]
-        time.sleep(0.01)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    assert list(run.glob(".merged.*"))
+    python, *arguments = command(study, "merge", "dpo", run)
+    killed = [python, "-c", KILLED_BEFORE_THE_PROOF, *arguments]
+    first = subprocess.run(killed, env=environment, stdout=log, stderr=log, check=False)
+    assert first.returncode == -signal.SIGKILL, (tmp_path / "log").read_text()[-3000:]
+    assert list(run.glob(".merged.*/*.safetensors"))
     assert not (run / "merged").exists()
     assert not (run / "merge.json").exists()
-    second = subprocess.run(command(study, "merge", "dpo", run), env=environment, stdout=log, stderr=log, check=False)
+    second = subprocess.run([python, *arguments], env=environment, stdout=log, stderr=log, check=False)
     assert second.returncode == 0, (tmp_path / "log").read_text()[-3000:]
     assert MergeRecord.read(run / "merge.json").model == MergeRecord.read(study.run("dpo") / "merge.json").model
     assert not list(run.glob(".merged.*"))

@@ -1,8 +1,9 @@
 """The same study as a loop over the engines' own commands and through prefsweep, in turns: where does the time go?
 
-Two points of each of five methods and the base, on a tiny random model, which costs nothing but what is around it, and
-on SmolLM2, in a checkout of its own: hours on two quiet cores, minutes for `--model tiny --points 1 --arms dpo`.
-Environments and models are made before, and nothing is measured of that.
+Two points of each of five methods and the base, on a tiny random model that answers in a few tokens, which costs little
+but what is around it, and on SmolLM2 with the demo's lengths, in a checkout of its own: hours on two quiet cores,
+minutes for `--model tiny --points 1 --arms dpo`. Environments and models are made before, and nothing is measured of
+that.
 """
 
 import argparse
@@ -25,10 +26,10 @@ from tests.real_project import RealProject
 
 METHODS = ("dpo", "orpo", "simpo", "kto", "cpo")
 MODELS = {
-    "tiny": ("{path: model, model_type: llama, template: chatml}", 1e-2),
-    "smollm2": ("smollm2-135m-instruct", 2e-4),
+    "tiny": ("{path: model, model_type: llama, template: chatml}", 1e-2, "max_tokens: 16, timed_tokens: 8"),
+    "smollm2": ("smollm2-135m-instruct", 2e-4, "max_tokens: 128, timed_tokens: 48"),
 }
-"""Name → what the study calls it, and a learning rate at which it learns."""
+"""Name → what the study calls it, a learning rate at which it learns, and how long its answers are."""
 STUDY = """\
 study: {name}
 model: {model}
@@ -38,7 +39,7 @@ seeds: [0]
 primary_metric: preference_margin_normalised
 methods: {{{methods}}}
 train: {{learning_rate: {rates}, lora_rank: 8, lora_alpha: 32, batch_size: 4, max_length: 512, precision: float32}}
-generate: {{max_tokens: 128, concurrency: [1, 8], timed_tokens: 48}}
+generate: {{concurrency: [1, 8], {lengths}}}
 evaluate: {{tasks: [preference-accuracy, held-out-perplexity], kl_from_base: false}}
 """
 """The demo without what the loop has no command for: the divergence from the base."""
@@ -98,7 +99,7 @@ def as_a_loop(project: RealProject, name: str) -> Side:
 
 def compared(model: str, points: int, methods: Sequence[str], turns: int) -> dict[str, float]:
     """Figures of both ways for one model, means over the turns."""
-    description, rate = MODELS[model]
+    description, rate, lengths = MODELS[model]
     totals: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         project = RealProject.copied_to(Path(folder))
@@ -110,6 +111,7 @@ def compared(model: str, points: int, methods: Sequence[str], turns: int) -> dic
                 model=description,
                 methods=", ".join(f"{method}: " for method in methods),
                 rates=[rate / 2**point for point in range(points)],
+                lengths=lengths,
             )
             if (fetched := project.run(study, "prefetch")).returncode:
                 sys.exit(fetched.output[-4000:])

@@ -89,7 +89,13 @@ GPUS = 1 if DEVICE == "cuda" else 0
 SERVING_GPUS = GPUS * GENERATE.tensor_parallel
 JUDGE_IS_SERVED = SHARED.judge is not None
 SHARING = f" --together {SHARED.jobs_per_gpu}" if DEVICE == "cuda" else ""
-TRAIN_THREADS = min(workflow.cores, 4)
+
+# What Slurm started executes its job locally, too, but is not the main process.
+ON_THIS_CPU = DEVICE == "cpu" and workflow.is_main_process and workflow.local_exec
+
+# There trainings, and drifts, divide the cores among themselves, once they know what memory each takes.
+SHARED_CORES = f" --share-cores {workflow.cores}" if ON_THIS_CPU else ""
+TRAIN_THREADS = 1 if ON_THIS_CPU else min(workflow.cores, 4)
 
 
 async def of_any_time(*_):
@@ -135,9 +141,6 @@ def lock(name):
 TRAIN_PYTHON, SERVE_PYTHON, EVALUATE_PYTHON = (
     os.path.relpath(python_of(name, DEVICE)) for name in ("train", "serve", "evaluate")
 )
-
-# What Slurm started executes its job locally, too, but is not the main process.
-ON_THIS_CPU = DEVICE == "cpu" and workflow.is_main_process and workflow.local_exec
 
 # Before a job's script: jobs are forked from a process that has loaded the engine once. On GPUs loading is little beside
 # the work, and on clusters no two jobs share a process.

@@ -29,11 +29,12 @@ rule drift:
     message:
         "drift {wildcards.trained} seed {wildcards.seed}: its distance from the base"
     shell:
-        "{params.skip}OMP_NUM_THREADS={threads} {TRAIN_PYTHON:q} {FORKED}{input.code[0]:q}"
+        "{params.skip}{TRAIN_PYTHON:q} {FORKED}{input.code[0]:q}"
         " --plan results/{wildcards.study:q}/plan.json"
         " --run {wildcards.trained:q}/seed-{wildcards.seed}"
         " --opponent {params.opponent:q}"
         " --data {params.data:q}"
         " --output {params.directory:q}"
-        "{SHARING}"
+        " --threads {threads}"
+        "{SHARING}{SHARED_CORES}"
         " >{log:q} 2>&1"

@@ -69,6 +69,14 @@ def gpu_job(wildcards):
     return min(1, training_gpus(wildcards))
 
 
+def longest_first(wildcards):
+    """A training's priority: the longer its run is predicted to take, the earlier it begins, so that of several devices
+    none waits for the last one. So small for the same reason as that of reward.
+    """
+    run = f"{wildcards.trained}/seed-{wildcards.seed}"
+    return 1e-12 * (STUDIES[wildcards.study].plan.run(run).estimate.seconds or 0)
+
+
 def measures_ahead(wildcards):
     """Whether a job measures runs that wait, too. On a cluster each has a job, with a time limit, of its own; on GPUs
     several can be measured side by side, and no probe looks into the CUDA graphs that answers come from.

@@ -44,7 +44,7 @@ rule measure:
         " --run {wildcards.point:q}/seed-{wildcards.seed}"
         " --data {params.data:q}"
         " --tasks {PLACES.tasks:q}"
-        " --evaluate {EVALUATE_PYTHON:q} {input.evaluate[0]:q}"
+        " --evaluate {EVALUATE_PYTHON:q} {FORKED}{input.evaluate[0]:q}"
         " --output {params.directory:q}"
         " --depends-on {input:q}"
         " --ahead {resources.ahead}"

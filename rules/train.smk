@@ -18,6 +18,7 @@ rule train:
         circumstances="results/{study}/runs/{trained}/seed-{seed}/run.json",
     log:
         "results/{study}/runs/{trained}/seed-{seed}/logs/train.log",
+    priority: longest_first
     threads: TRAIN_THREADS
     resources:
         gpu=training_gpus,
@@ -40,5 +41,5 @@ rule train:
         " --data {params.data:q}"
         " --output {params.directory:q}"
         " --admitted {input.decided:q}"
-        "{SHARING}"
+        "{SHARING}{SHARED_CORES}"
         " >{log:q} 2>&1{params.or_empty}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prefsweep.answer_tokens import AnswerTokens, answer_tokens
+from prefsweep.cpu_share import Share, drift_share
 from prefsweep.devices import claimed
 from prefsweep.failures import StageError, recorded
 from prefsweep.files import sha256_of, write_jsonl
@@ -23,6 +24,7 @@ from prefsweep.records.drift import DriftRecord
 from prefsweep.records.measure import Generation
 from prefsweep.records.merge import MergeRecord
 
+ROOT = Path(__file__).resolve().parent.parent
 _EVERY = 20
 """Answers between two lines of progress."""
 
@@ -34,19 +36,26 @@ def main() -> None:
     parser.add_argument("--opponent", required=True, help="the base's run")
     parser.add_argument("--data", type=Path, required=True, help="results/<study>/data")
     parser.add_argument("--output", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--threads", type=int, required=True, help="processor cores to use")
     parser.add_argument("--together", type=int, help="jobs that may share a device (default: no limit)")
+    parser.add_argument("--share-cores", type=int, help="cores for all drifts, in place of these two")
     options = parser.parse_args()
     with recorded(options.run, "drift", options.output):
         plan = Plan.read(options.plan)
-        with claimed(plan.device, count=plan.generate.tensor_parallel, together=options.together):
-            run(options, time.perf_counter())
+        share = Share(options.threads, options.together)
+        if cores := options.share_cores:
+            share = drift_share(plan, ROOT, cores)
+        with claimed(plan.device, count=plan.generate.tensor_parallel, together=share.jobs):
+            run(options, share.threads, time.perf_counter())
 
 
-def run(options: argparse.Namespace, started: float) -> None:
+def run(options: argparse.Namespace, threads: int, started: float) -> None:
+    import torch
     from transformers import AutoTokenizer
 
-    from prefsweep.divergence import answer_drift, load_model  # loads torch
+    from prefsweep.divergence import answer_drift, load_model
 
+    torch.set_num_threads(threads)
     merge = checked_merge(options.output)
     base = run_directory(options.plan.parent, options.opponent)
     checked_merge(base)

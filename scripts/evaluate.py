@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, required=True)
     parser.add_argument("--max-length", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--scratch", type=Path, required=True, help="folder for what is made of the documents")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     found = evaluate(options)
@@ -36,6 +37,7 @@ def evaluate(options: argparse.Namespace) -> dict[str, object]:
     """lm-eval's results, what it found for each document and how, which metrics are better high, versions, seconds."""
     from lm_eval.tasks import TaskManager
 
+    keep_documents_in(options.scratch / "datasets")
     model = model_arguments(options)
     # Reading all of lm-eval's own tasks takes longer than the project's: only where one of them is asked for.
     manager = TaskManager(metadata=model, include_defaults=not all(is_file(one["name"]) for one in options.tasks))
@@ -51,6 +53,15 @@ def evaluate(options: argparse.Namespace) -> dict[str, object]:
         "seconds": time.perf_counter() - STARTED,
         "versions": {package: version(package) for package in ("lm-eval", "transformers", "datasets")},
     }
+
+
+def keep_documents_in(folder: Path) -> None:
+    """What is made of documents. (The variable for that counts as `datasets` is loaded, perhaps for many calls.)"""
+    from datasets import config
+
+    config.HF_DATASETS_CACHE = folder
+    config.DOWNLOADED_DATASETS_PATH = folder / config.DOWNLOADED_DATASETS_DIR
+    config.EXTRACTED_DATASETS_PATH = config.DOWNLOADED_DATASETS_PATH / config.EXTRACTED_DATASETS_DIR
 
 
 def model_arguments(options: argparse.Namespace) -> dict[str, object]:

@@ -14,25 +14,57 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 from prefsweep.credentials import without_secrets
 from prefsweep.fork_host import address, answers, ask, host, is_mine
 
 OWNER = "PREFSWEEP_FORKS_FOR"
-ENGINE = ("prefsweep.training", "prefsweep.merging", "prefsweep.divergence")
-"""What jobs of the training environment load."""
 _LOADING_SECONDS = 300.0
 
 
+@dataclass(frozen=True)
+class Engine:
+    """What scripts of one environment load, and how."""
+
+    modules: tuple[str, ...]
+    variables: Callable[[], dict[str, str]]
+    """Set as they are loaded, whatever the job that asks first has."""
+    idle_seconds: float
+    """After which a process that nobody asks gives its memory back."""
+
+
+def of_a_trainer() -> dict[str, str]:
+    """What a trainer's environment has when it loads the engine."""
+    from prefsweep.fitting import FIXED
+    from prefsweep.tracking import OFFLINE
+
+    cores = str(len(os.sched_getaffinity(0)))
+    return {name: os.environ.get(name, mode) for name, mode in OFFLINE.items()} | FIXED | {"OMP_NUM_THREADS": cores}
+
+
+MS_SWIFT = Engine(("prefsweep.training", "prefsweep.merging", "prefsweep.divergence"), of_a_trainer, 60.0)
+LM_EVAL = Engine(("lm_eval.evaluator", "lm_eval.tasks", "lm_eval.models.openai_completions"), dict, 900.0)
+"""Another run is answered and timed before it is asked again."""
+
+
 def main() -> None:
-    if sys.argv[1:2] == ["--host"]:
-        host(int(sys.argv[2]), ENGINE, own())
+    if sys.argv[1] == "--host":
+        owner, script = sys.argv[2:]
+        engine = engine_of(script)
+        host(int(owner), engine.modules, engine.variables(), engine.idle_seconds)
         os._exit(0)  # threads of an engine may trip over each other on the way out
-    if (owner := os.environ.pop(OWNER, "")) and (connection := connected(int(owner))):
+    if (owner := os.environ.pop(OWNER, "")) and (connection := connected(int(owner), sys.argv[1])):
         with connection:
             exit_like(forked(connection, sys.argv[1:]))
     anew()
+
+
+def engine_of(script: str) -> Engine:
+    return LM_EVAL if Path(script).name == "evaluate.py" else MS_SWIFT
 
 
 def anew() -> NoReturn:
@@ -40,8 +72,8 @@ def anew() -> NoReturn:
     os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 
 
-def connected(owner: int) -> socket.socket | None:
-    """To the owner's host, which is started where there is none; None where none can be."""
+def connected(owner: int, script: str) -> socket.socket | None:
+    """To the owner's host of what a script loads, which is started where there is none; None where none can be."""
     started: subprocess.Popen[bytes] | None = None
     end = time.monotonic() + _LOADING_SECONDS
     while time.monotonic() < end:
@@ -52,7 +84,7 @@ def connected(owner: int) -> socket.socket | None:
             connection.close()
             if started and started.poll() is not None:
                 break
-            started = started or start_host(owner)
+            started = started or start_host(owner, script)
             time.sleep(0.02)
             continue
         if is_mine(connection):
@@ -63,19 +95,11 @@ def connected(owner: int) -> socket.socket | None:
     return None
 
 
-def start_host(owner: int) -> subprocess.Popen[bytes]:
+def start_host(owner: int, script: str) -> subprocess.Popen[bytes]:
     """What is said as the engine is loaded goes to this job's log."""
-    command = [sys.executable, __file__, "--host", str(owner)]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=without_secrets() | own())
-
-
-def own() -> dict[str, str]:
-    """What a trainer's environment has when it loads the engine."""
-    from prefsweep.fitting import FIXED
-    from prefsweep.tracking import OFFLINE
-
-    cores = str(len(os.sched_getaffinity(0)))
-    return {name: os.environ.get(name, mode) for name, mode in OFFLINE.items()} | FIXED | {"OMP_NUM_THREADS": cores}
+    command = [sys.executable, __file__, "--host", str(owner), script]
+    environment = without_secrets() | engine_of(script).variables()
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
 
 
 def forked(connection: socket.socket, argv: list[str]) -> int:

@@ -14,6 +14,7 @@ from prefsweep.admission import rung_to_continue
 from prefsweep.attempts import CHECKPOINTS, Start, clear, find_start
 from prefsweep.checkpoints import checkpoint_for, publish_checkpoint
 from prefsweep.code import code_revision
+from prefsweep.cpu_share import Share, training_share
 from prefsweep.devices import claimed
 from prefsweep.failures import recorded
 from prefsweep.files import published_directory, sha256_of, sha256_of_json, write_json
@@ -42,16 +43,19 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="the run's folder")
     parser.add_argument("--admitted", type=Path, nargs="?", help="list of where runs begin (default: with the base)")
     parser.add_argument("--together", type=int, help="jobs that may share a device (default: no limit)")
+    parser.add_argument("--share-cores", type=int, help="cores for all trainings, in place of these two")
     options = parser.parse_args()
     with recorded(options.run, "train", options.output):
-        plan = Plan.read(options.plan)
-        with claimed(plan.device, count=plan.gpus(options.run), together=options.together):
-            run(options, plan, time.perf_counter())
+        plan, method = Plan.read(options.plan), load_method(options.method)
+        share = Share(options.threads, options.together)
+        if cores := options.share_cores:
+            share = training_share(plan, options.run, method, options.data, ROOT, cores)
+        with claimed(plan.device, count=plan.gpus(options.run), together=share.jobs):
+            run(options, plan, method, share.threads, time.perf_counter())
 
 
-def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
+def run(options: argparse.Namespace, plan: Plan, method: Method, threads: int, started: float) -> None:
     point, seed = plan.point_of(options.run), plan.run(options.run).seed
-    method = load_method(options.method)
     work = options.output.resolve() / "training"
     tracking = options.output.resolve() / FOLDER
     clear(work)
@@ -76,7 +80,7 @@ def run(options: argparse.Namespace, plan: Plan, started: float) -> None:
         shutil.rmtree(tracking, ignore_errors=True)
     tracking.mkdir(parents=True, exist_ok=True)
     write_json(options.output / "settings.json", settings)
-    record = train_and_check(options, plan, method, work, started, start)
+    record = train_and_check(options, plan, method, threads, work, started, start)
     hashes = {"rows_sha256": sha256_of(rows), "settings_sha256": sha256_of(options.output / "settings.json")}
     write_json(options.output / "run.json", circumstances(plan, options.run) | hashes)
     record.write(options.output / "train.json")
@@ -102,7 +106,7 @@ def start_of(options: argparse.Namespace, plan: Plan, settings: dict[str, Any], 
 
 
 def train_and_check(
-    options: argparse.Namespace, plan: Plan, method: Method, work: Path, started: float, start: Start
+    options: argparse.Namespace, plan: Plan, method: Method, threads: int, work: Path, started: float, start: Start
 ) -> TrainRecord:
     """Run the engine, pass the gate, publish the adapter; the record is its manifest."""
     point = plan.point_of(options.run)
@@ -116,7 +120,7 @@ def train_and_check(
         settings,
         work,
         processes=point.settings["gpus"],
-        threads=options.threads,
+        threads=threads,
         environment=tracking_environment(options.output.resolve() / FOLDER, told["report_to"]),
         may_fork=read_late(told["report_to"]),
         until=last if last < whole else None,
@@ -139,6 +143,7 @@ def train_and_check(
             expected_steps=last,
             sequences=fitted.sequences,
             tokens=fitted.tokens,
+            threads=threads,
             expected_first_loss=method.expected_first_loss(point.settings),
             history=fitted.history,
             continued_from_step=start.rung_steps,

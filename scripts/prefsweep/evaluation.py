@@ -55,9 +55,10 @@ def evaluate(
         *command,
         *("--url", f"{server.url}/v1/completions", "--model", server.name, "--tokenizer", str(tokenizer)),
         *("--tasks", *described, "--rows", str(inputs), "--concurrency", str(concurrency)),
-        *("--max-length", str(max_length), "--seed", str(seed), "--output", str(output)),
+        *("--max-length", str(max_length), "--seed", str(seed), "--scratch", str(scratch)),
+        *("--output", str(output)),
     ]
-    environment = {"OPENAI_API_KEY": server.key, "TOKENIZERS_PARALLELISM": "false"} | hub_settings(tasks, scratch)
+    environment = {"OPENAI_API_KEY": server.key, "TOKENIZERS_PARALLELISM": "false"} | hub_settings(tasks)
     with process_group(arguments, environment) as process:
         status = wait_while_alive(process, "lm-eval", scratch)
     if status != 0:
@@ -67,11 +68,10 @@ def evaluate(
     return found
 
 
-def hub_settings(tasks: list[TaskSettings], scratch: Path) -> dict[str, str]:
+def hub_settings(tasks: list[TaskSettings]) -> dict[str, str]:
     """A hub is asked, with the caller's token, where a task's documents are only there; else never."""
-    cache = {"HF_DATASETS_CACHE": str(scratch / "datasets")}
     asked = any(is_elsewhere(task.name) for task in tasks)
-    return cache | (given(["HF_TOKEN"]) if asked else {"HF_HUB_OFFLINE": "1"})
+    return given(["HF_TOKEN"]) if asked else {"HF_HUB_OFFLINE": "1"}
 
 
 def as_evaluation(run: str, document: dict[str, Any], pairs: list[HeldOutPrompt]) -> Evaluation:

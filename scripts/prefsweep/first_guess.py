@@ -54,6 +54,11 @@ _MOST_CORES = 4
 _FLOAT32_SLOWER = 4
 """On a GPU, whose tensor cores it does not use."""
 _DISK_BYTES_PER_SECOND = 5e8
+_LIBRARIES_BYTES = 6e8
+_CAUTION = 1.5
+"""What a guess of memory is multiplied by: too much costs time, too little the run."""
+_LOGITS_KEPT = 4
+"""Arrays of a number for every token and word of the vocabulary: logits, log-probabilities, and a gradient of each."""
 _MERGE_PASSES = 4
 """Times a merge reads or writes all weights: export, and three models whose logits are compared."""
 _CONCURRENCY_POWER = 0.9
@@ -65,6 +70,22 @@ def train_seconds(size: ModelSize, method: Method, settings: dict[str, Any], tok
     work: float = size.parameters * tokens * _operations(method, settings)
     speed = _speed(device, settings["precision"]) * int(settings["gpus"])
     return _MACHINES[device].train_start_seconds + work / speed
+
+
+def train_bytes(size: ModelSize, settings: dict[str, Any], tokens: int) -> float:
+    """Main memory of a training whose forward pass has so many tokens: weights, activations, logits.
+
+    Of activations it keeps what goes in and out of each adapted matrix. (The demo: 3.3 to 3.8 GB; it takes 2.7 to 3.6.)
+    """
+    number = BYTES[settings["precision"]]
+    activations = tokens * size.adapted_rows_and_columns * number
+    logits = _LOGITS_KEPT * tokens * size.vocabulary * BYTES["float32"]
+    return _CAUTION * (_LIBRARIES_BYTES + size.parameters * number + activations + logits)
+
+
+def drift_bytes(size: ModelSize) -> float:
+    """Main memory of a comparison: two models in float32; of one answer at a time little is kept."""
+    return _CAUTION * (_LIBRARIES_BYTES + 2 * size.parameters * BYTES["float32"])
 
 
 def _operations(method: Method, settings: dict[str, Any]) -> float:

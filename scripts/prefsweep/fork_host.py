@@ -24,8 +24,6 @@ from typing import Any
 from prefsweep.credentials import without_secrets
 from prefsweep.forks import STANDARD, become, detach, open_descriptors
 
-IDLE_SECONDS = 60.0
-"""After which a host that nobody asks gives its memory back."""
 _LENGTH = struct.Struct("!Q")
 _PEER = struct.Struct("3i")
 _OF_EACH_JOB = ("_THREADS", "PREFSWEEP_STALL_SECONDS")
@@ -65,10 +63,11 @@ def is_mine(connection: socket.socket) -> bool:
     return bool(user == os.getuid())
 
 
-def host(owner: int, modules: Sequence[str], own: Collection[str], idle_seconds: float = IDLE_SECONDS) -> None:
+def host(owner: int, modules: Sequence[str], own: Collection[str], idle_seconds: float) -> None:
     """Load the modules and serve `owner`, in a process of its own; returns at once where there is another host.
 
-    `own` are the variables that this process was given for itself, whatever the job that started it has.
+    `own` are the variables that this process was given for itself, whatever the job that started it has. It ends when
+    nobody has asked for `idle_seconds`.
     """
     os.setsid()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:

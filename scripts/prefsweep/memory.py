@@ -1,10 +1,20 @@
-"""Peak memory of a stage: of this process, or of a whole process group such as a server's."""
+"""Memory: what there is, and a stage's peak, of this process or of a whole process group such as a server's."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Literal
 
 MemoryKind = Literal["resident", "cuda_allocated"]
+_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""Of a container, in the two forms that Linux has for it."""
+
+
+def installed_bytes() -> int:
+    """Main memory that this process may have: the machine's, or less where its container has a limit."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limits = [file.read_text(encoding="ascii").strip() for file in _LIMITS if file.is_file()]
+    return min([machine, *(int(limit) for limit in limits if limit.isdigit())])
 
 
 def peak_memory() -> tuple[int, MemoryKind]:

@@ -14,6 +14,8 @@ class ModelSize:
     parameters: int
     adapted_rows_and_columns: int
     """Sum over the matrices a LoRA adapts of rows + columns: an adapter has `rank` times as many parameters."""
+    vocabulary: int
+    """Rows of the embedding; 0 where no tensor is called one."""
     other_bytes: int
     """Files beside the weights: tokenizer, configuration."""
 
@@ -44,13 +46,13 @@ def size_of(directory: Path) -> ModelSize | None:
         return None
     if not shapes:
         return None
-    adapted = [
-        shape for name, shape in shapes.items() if len(shape) == 2 and not any(part in name for part in _NOT_ADAPTED)
-    ]
+    of_words = {name: shape for name, shape in shapes.items() if any(part in name for part in _NOT_ADAPTED)}
+    adapted = [shape for name, shape in shapes.items() if len(shape) == 2 and name not in of_words]
     beside = (path for path in directory.glob("*") if path.is_file() and path not in weights)
     return ModelSize(
         parameters=sum(prod(shape) for shape in shapes.values()),
         adapted_rows_and_columns=sum(sum(shape) for shape in adapted),
+        vocabulary=max((shape[0] for shape in of_words.values()), default=0),
         other_bytes=sum(path.stat().st_size for path in beside),
     )
 

@@ -45,7 +45,7 @@ def swift_settings(
 
     `rows` and `heldout` are data files in ms-swift's own form, `output` the folder of the checkpoints, `tracking` that
     of training curves. Arguments that the study passes on come last: where they are allowed, they take precedence."""
-    per_device = _rows_per_forward_pass(method, settings)
+    per_device = rows_per_forward_pass(method, settings)
     accumulated = rows_per_step(method, settings) // (per_device * int(settings["gpus"]))
     return {
         **method.engine_flags(settings),
@@ -105,7 +105,7 @@ def check_batches(settings: dict[str, Any]) -> None:
         raise ValueError(f"deepspeed {settings['deepspeed']} divides a run among GPUs; set gpus to 2 or more")
 
 
-def _rows_per_forward_pass(method: Method, settings: dict[str, Any]) -> int:
+def rows_per_forward_pass(method: Method, settings: dict[str, Any]) -> int:
     """Those of `micro_batch_size`, or the next larger part of the batch that has as many as the method needs."""
     rows = rows_per_step(method, settings) // int(settings["gpus"])
     rows_per_pair = rows_per_step(method, settings) // int(settings["batch_size"])

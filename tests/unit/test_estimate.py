@@ -25,7 +25,7 @@ COUNTS = DatasetCounts(
 GENERATE = GenerateSettings(
     max_tokens=128, temperature=0, concurrency=[1, 8], repeats=3, timed_tokens=64, timed_requests=8
 )
-SIZE = ModelSize(parameters=100_000_000, adapted_rows_and_columns=50_000, other_bytes=1000)
+SIZE = ModelSize(parameters=100_000_000, adapted_rows_and_columns=50_000, vocabulary=32_000, other_bytes=1000)
 
 
 def point(method: str, **settings: object) -> Point:
@@ -185,7 +185,9 @@ def test_a_model_is_sized_from_its_headers(tmp_path: Path) -> None:
     }
     save_file(weights, tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text("{}")
-    assert size_of(tmp_path) == ModelSize(parameters=800 + 128 + 8, adapted_rows_and_columns=24, other_bytes=2)
+    assert size_of(tmp_path) == ModelSize(
+        parameters=800 + 128 + 8, adapted_rows_and_columns=24, vocabulary=100, other_bytes=2
+    )
 
 
 def test_a_rung_costs_its_steps_a_merge_and_untimed_answers_to_half_of_the_prompts() -> None:

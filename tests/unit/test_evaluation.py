@@ -137,6 +137,6 @@ def test_a_hub_is_asked_only_for_documents_that_are_nowhere_else(
     monkeypatch.setenv("HF_TOKEN", "hf-token")
     (tmp_path / "own.yaml").write_text("task: own\ndataset_path: json\n")
     own = TaskSettings(name=str(tmp_path / "own.yaml"))
-    offline, online = (hub_settings(tasks, tmp_path) for tasks in ([own], [own, TaskSettings(name="arc_easy")]))
+    offline, online = (hub_settings(tasks) for tasks in ([own], [own, TaskSettings(name="arc_easy")]))
     assert (offline.get("HF_HUB_OFFLINE"), offline.get("HF_TOKEN")) == ("1", None)
     assert (online.get("HF_HUB_OFFLINE"), online.get("HF_TOKEN")) == (None, "hf-token")

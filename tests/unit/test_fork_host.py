@@ -1,7 +1,6 @@
 """What is forked for a job is what the job would be: its output, its status, its end. What does not fit starts anew."""
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -47,7 +46,8 @@ def job(tmp_path: Path, owner: Owner) -> Job:
     """A job of the owner's, which says what it sees and runs some Python; what takes long to load is a short module."""
     (tmp_path / "engine.py").write_text(LOADED)
     (tmp_path / "script.py").write_text(SCRIPT)
-    (tmp_path / "forked.py").write_text(re.sub("^ENGINE = .*", 'ENGINE = ("engine",)', FORKED, flags=re.MULTILINE))
+    loads = '"prefsweep.training", "prefsweep.merging", "prefsweep.divergence"'
+    (tmp_path / "forked.py").write_text(FORKED.replace(loads, '"engine",'))
 
     def start(code: str, **environment: str) -> subprocess.Popen[str]:
         told = {"PYTHONPATH": f"{ROOT / 'scripts'}:{tmp_path}", "PREFSWEEP_FORKS_FOR": str(owner.pid)} | environment
@@ -61,7 +61,7 @@ def job(tmp_path: Path, owner: Owner) -> Job:
 
 def hosts(owner: int) -> list[psutil.Process]:
     told = ["--host", str(owner)]
-    return [one for one in psutil.process_iter(["cmdline"]) if (one.info["cmdline"] or [])[-2:] == told]
+    return [one for one in psutil.process_iter(["cmdline"]) if (one.info["cmdline"] or [])[-3:-1] == told]
 
 
 def until(over: Callable[[], bool]) -> None:

@@ -3,11 +3,11 @@
 Only the workflow's behaviour is tested with it; nothing it writes is ever published. The environment variable
 STUB_FAIL names methods whose training fails (STUB_FAIL_RUN one of them, as `method:part of a run's id`), STUB_FAULT
 what is wrong with what trained (each as `method:what`), STUB_GREEDY methods whose training takes 1.5 GB of memory,
-STUB_SECONDS says how long a training lasts, STUB_HOLD names a file whose end trainings wait for, STUB_DISASTERS (each
-as `stage:method:what` or `stage:run:what`) what befalls a stage: it `fills` the disk, `hangs`, is `killed` by the
-kernel beside its engine, runs out of `memory`, its engine `dies`, or its loss is `nan`. STUB_FAIL_DRIFT names methods
-whose distance from the base cannot be computed, STUB_UNREWARDED one whose answers no reward model can be served for.
-STUB_JOURNAL is journal.py's.
+STUB_SECONDS says how long a training lasts, STUB_STEP_SECONDS how long each of its steps does, on a GPU that nobody
+else has then, STUB_HOLD names a file whose end trainings wait for, STUB_DISASTERS (each as `stage:method:what` or
+`stage:run:what`) what befalls a stage: it `fills` the disk, `hangs`, is `killed` by the kernel beside its engine, runs
+out of `memory`, its engine `dies`, or its loss is `nan`. STUB_FAIL_DRIFT names methods whose distance from the base
+cannot be computed, STUB_UNREWARDED one whose answers no reward model can be served for. STUB_JOURNAL is journal.py's.
 
 Every job of hundreds of studies starts this program: what one stage alone needs is imported there.
 """
@@ -22,6 +22,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from prefsweep.admission import rung_to_continue
+from prefsweep.devices import claimed
 from prefsweep.failures import StageError, recorded
 from prefsweep.files import published_directory, write_json, write_jsonl
 from prefsweep.gates.train import check_training
@@ -98,6 +99,9 @@ def train(options: Namespace, directory: Path) -> None:
     write_json(directory / "run.json", circumstances(plan, options.run))
     taken = bytearray(1_500_000_000 if point.method in os.environ.get("STUB_GREEDY", "").split() else 0)
     time.sleep(float(os.environ.get("STUB_SECONDS", "0")))
+    if step_seconds := float(os.environ.get("STUB_STEP_SECONDS", "0")):
+        with claimed("cuda"):
+            time.sleep(step_seconds * (plan.run(options.run).estimate.steps or 0))
     while "STUB_HOLD" in os.environ and Path(os.environ["STUB_HOLD"]).exists():
         time.sleep(0.1)
     record = example.train_record(plan.run(options.run), point, chance(options), SHAPE)

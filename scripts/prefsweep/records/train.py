@@ -84,6 +84,8 @@ class TrainRecord(Record):
     sequences: int
     """Sequences that went through the policy: two per pair, one per labelled row."""
     tokens: int | None
+    threads: int | None = None
+    """That the trainer computed with: another number may round differently."""
     expected_first_loss: float | None
     """What theory gives for the untrained adapter (DPO: ln 2; KTO: half the weight); None: depends on the data."""
     history: list[TrainStep]

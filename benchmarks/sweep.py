@@ -117,11 +117,10 @@ def compared(model: str, points: int, methods: Sequence[str], turns: int) -> dic
                 sys.exit(fetched.output[-4000:])
             sides = {"prefsweep": through_prefsweep(project, study), "naive": as_a_loop(project, name)}
             for way, side in sides.items():
-                for figure, value in side.figures(f"{model}_{way}").items():
+                for figure, value in side.figures(way).items():
                     totals[figure] = totals.get(figure, 0.0) + value / turns
-    speedup = totals[f"{model}_naive_wall_seconds"] / totals[f"{model}_prefsweep_wall_seconds"]
-    runs = {f"{model}_trained_runs": points * len(methods), f"{model}_turns": turns}
-    return {f"{model}_speedup_over_naive": speedup, **runs, **totals}
+    speedup = totals["naive_wall_seconds"] / totals["prefsweep_wall_seconds"]
+    return {"speedup_over_naive": speedup, "trained_runs": points * len(methods), "turns": turns, **totals}
 
 
 def main() -> None:
@@ -132,8 +131,8 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=1, help="how often each way (default: %(default)s)")
     options = parser.parse_args()
     ensure(["train", "serve", "evaluate"], "cpu")
-    figures = [compared(model, options.points, options.arms, options.turns) for model in options.model]
-    record("sweep", {name: value for one in figures for name, value in one.items()})
+    for model in options.model:
+        record(f"sweep_{model}", compared(model, options.points, options.arms, options.turns))
 
 
 if __name__ == "__main__":

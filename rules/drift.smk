@@ -17,6 +17,8 @@ rule drift:
         record="results/{study}/runs/{trained}/seed-{seed}/drift.json",
     log:
         "results/{study}/runs/{trained}/seed-{seed}/logs/drift.log",
+    # As for `score`.
+    priority: -7e-7
     threads: TRAIN_THREADS
     resources:
         gpu=SERVING_GPUS,

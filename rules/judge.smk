@@ -24,8 +24,8 @@ rule judge:
         record="results/{study}/runs/{trained}/seed-{seed}/judge.json",
     log:
         "results/{study}/runs/{trained}/seed-{seed}/logs/judge.log",
-    # As for `reward`: the first job of a judge that is served finds the answers of all runs.
-    priority: -1e-6 * JUDGE_IS_SERVED
+    # As for `reward`: the first job of a judge that is served finds the answers of all runs. As for `score`, otherwise.
+    priority: -1e-6
     localrule: not JUDGE_IS_SERVED
     threads: JUDGE_THREADS
     resources:

@@ -15,6 +15,8 @@ rule score:
         "results/{study}/runs/{point}/seed-{seed}/scores.json",
     log:
         "results/{study}/runs/{point}/seed-{seed}/logs/score.log",
+    # After all measuring that can go on: on the CPU a measurement has all cores, and would wait for this one's.
+    priority: -6e-7
     localrule: True
     params:
         skip=unless_empty("generations"),

@@ -14,6 +14,7 @@ from prefsweep.failures import Failure
 from prefsweep.records.base import hashed_files
 from prefsweep.records.merge import MergeRecord
 from prefsweep.records.train import TrainRecord
+from tests.e2e.jobs import command
 from tests.e2e.merge_all import MARK
 from tests.e2e.trainer import told_by
 from tests.real_project import ROOT, FinishedStudy
@@ -66,20 +67,6 @@ def refreshed(run: Path, **changes: Any) -> None:
     """Make merge.json vouch for the files that are there now, as a merge that went wrong would have."""
     record = MergeRecord.read(run / "merge.json")
     record.model_copy(update={"model": hashed_files(run / "merged"), **changes}).write(run / "merge.json")
-
-
-def command(study: FinishedStudy, stage: str, method: str, run: Path) -> list[str]:
-    """A stage's command on this copy of a method's run."""
-    folder = study.run(method)
-    project = study.directory.parents[1]
-    arguments = ["--plan", str(study.directory / "plan.json"), "--run", f"{folder.parent.name}/{folder.name}"]
-    arguments += ["--data", str(study.directory / "data"), "--output", str(run)]
-    scripts = project / "scripts"
-    if stage == "merge":
-        return [str(python_of("train", "cpu")), str(scripts / "merge.py"), *arguments]
-    evaluate = [str(python_of("evaluate", "cpu")), str(scripts / "evaluate.py")]
-    arguments += ["--tasks", str(project / "config" / "tasks"), "--evaluate", *evaluate]
-    return [str(python_of("serve", "cpu")), str(scripts / "measure.py"), *arguments]
 
 
 def failed(study: FinishedStudy, stage: str, method: str, run: Path) -> Failure:

@@ -1,18 +1,27 @@
-"""A training that was killed goes on from its last whole checkpoint and ends, bit for bit, as if it had never been.
+"""What was killed goes on where it was: a training from its last whole checkpoint, answers at the next prompt.
 
-What it is held against is a training whose engine was loaded for it alone; its own are forks.
+A training ends, bit for bit, as if it had never been killed. What it is held against is one whose engine was loaded for
+it alone; its own are forks.
 """
 
+import os
 import shutil
+import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
 
 import psutil
 
+from prefsweep.environments import root
 from prefsweep.files import sha256_of
+from prefsweep.kept_answers import KeptAnswer
+from prefsweep.plan import Plan
+from prefsweep.records.measure import Generation, Throughput
 from prefsweep.records.train import TrainRecord
-from tests.real_project import RealProject
+from tests.e2e.jobs import command
+from tests.real_project import FinishedStudy, RealProject
 
 STUDY = """\
 study: resumed
@@ -23,6 +32,8 @@ methods: {dpo: }
 train: {learning_rate: 1.0e-2, batch_size: 4, epochs: 30, save_steps: 5, max_length: 200, precision: float32}
 """
 STEPS, SAVED_STEPS = 120, 5
+LONG_ANSWER_TOKENS = 900
+"""Of the tiny model: seconds."""
 HANGING_SECONDS = 600
 
 
@@ -69,3 +80,35 @@ def test_a_killed_training_is_resumed_and_flagged(tiny: RealProject) -> None:
 def trained(run: Path) -> tuple[TrainRecord, str]:
     """The record, and the hash of the weights."""
     return TrainRecord.read(run / "train.json"), sha256_of(run / "adapter" / "adapter_model.safetensors")
+
+
+def test_killed_answers_are_kept_and_the_rest_asked_for_by_a_real_server(study: FinishedStudy, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(study.run("dpo"), run)
+    for result in ("generations.jsonl", "throughput.json", "evaluation.json"):
+        (run / result).unlink()
+    plan = Plan.read(study.directory / "plan.json")
+    longer = plan.generate.model_copy(update={"max_tokens": LONG_ANSWER_TOKENS})
+    plan.model_copy(update={"generate": longer}).write(tmp_path / "plan.json")
+    kept = run / "measuring" / "answers.jsonl"
+    job = [*command(study, "measure", "dpo", run), "--plan", str(tmp_path / "plan.json")]
+    environment = os.environ | {"PREFSWEEP_ENVS": str(root())}
+    with (tmp_path / "log").open("wb") as log:
+        first = subprocess.Popen(job, env=environment, stdout=log, stderr=log)
+        while not kept.exists() or len(kept.read_bytes().splitlines()) < 4:  # the first is no answer
+            assert first.poll() is None, (tmp_path / "log").read_text()[-3000:]
+            time.sleep(0.01)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        lines = [line for line in kept.read_text().splitlines(keepends=True)[1:] if line.endswith("\n")]
+        answered = [KeptAnswer.model_validate_json(line).generation for line in lines]
+        second = subprocess.run(job, env=environment, stdout=log, stderr=log, check=False)
+    assert second.returncode == 0, (tmp_path / "log").read_text()[-3000:]
+    answers = {one.prompt: one for one in Generation.read_rows(run / "generations.jsonl")}
+    assert 3 <= len(answered) < len(answers) == 9
+    assert [answers[one.prompt] for one in answered] == answered
+    measured = Throughput.read(run / "throughput.json")
+    assert measured.resumed_at_answers == [len(answered)]
+    assert measured.natural_wall_seconds is None
+    assert len(measured.passes) == 2 * 2
+    assert not kept.parent.exists()

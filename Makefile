@@ -5,7 +5,7 @@ ENVS := $(or $(PREFSWEEP_ENVS),.envs)
 WORKFLOW := $(ENVS)/$(DEVICE)/workflow/bin
 DEVELOP := $(ENVS)/cpu/develop/bin
 
-.PHONY: setup demo test check audit test-unit test-workflow test-faults test-browser test-slurm test-e2e test-docker test-gpu bench bench-compare bench-forks bench-halving bench-length-control bench-page bench-plan bench-protections bench-reproducibility bench-soak bench-statistics bench-stops bench-sweep bench-validate develop locks schema clean
+.PHONY: setup demo test check audit test-unit test-workflow test-faults test-browser test-slurm test-e2e test-docker test-gpu bench bench-compare bench-cores bench-devices bench-forks bench-halving bench-length-control bench-overhead bench-page bench-plan bench-protections bench-reproducibility bench-soak bench-statistics bench-stops bench-sweep bench-validate develop locks schema clean
 
 setup: ## create the environments a study needs
 	$(PYTHON) scripts/setup.py --device $(DEVICE)
@@ -49,10 +49,16 @@ test-docker: develop ## the CPU image, built and run; an engine is started where
 test-gpu: develop ## a study of five methods in bfloat16 on this machine's GPU; no part of `make test`
 	PREFSWEEP_DEVICE=cuda $(DEVELOP)/pytest tests/gpu -rs
 
-bench: bench-plan bench-validate bench-compare bench-forks bench-page bench-statistics bench-length-control bench-halving bench-soak bench-stops bench-sweep bench-reproducibility ## what performance claims rest on: benchmarks/results/*.json
+bench: bench-plan bench-validate bench-compare bench-cores bench-devices bench-forks bench-overhead bench-page bench-statistics bench-length-control bench-halving bench-soak bench-stops bench-sweep bench-reproducibility ## what performance claims rest on: benchmarks/results/*.json
 
 bench-compare: develop ## 1,000 runs of 500 prompts compared: tables, every answer, page
 	PYTHONPATH=scripts:. $(DEVELOP)/python -m benchmarks.compare
+
+bench-cores: develop ## two trainings with all cores one after the other, and at once with a core each
+	PYTHONPATH=scripts:. $(DEVELOP)/python -m benchmarks.cores
+
+bench-devices: develop ## a sweep on 1, 2, 4 and 8 simulated GPUs: how its wall time falls; a quarter of an hour
+	PYTHONPATH=scripts:. $(DEVELOP)/python -m benchmarks.devices
 
 bench-forks: develop ## trainings and merges whose engine is loaded by each job, or once: how long, and whether they are alike
 	PYTHONPATH=scripts:. $(DEVELOP)/python -m benchmarks.forks
@@ -62,6 +68,9 @@ bench-halving: develop ## what screening saves on the demo, and whether it finds
 
 bench-length-control: develop ## simulated judges who like length: what is left at equal length, and how sure it is
 	PYTHONPATH=scripts:. OMP_NUM_THREADS=1 $(DEVELOP)/python -m benchmarks.length_control
+
+bench-overhead: develop ## what the workflow adds to each job, with stub engines, up to 1,000 runs
+	PYTHONPATH=scripts:. $(DEVELOP)/python -m benchmarks.overhead
 
 bench-page: develop ## how soon the page of 16, 101 and 1,001 runs answers its reader in Chromium, its size and memory
 	PYTHONPATH=scripts:. $(DEVELOP)/python -m benchmarks.page

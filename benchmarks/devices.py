@@ -22,7 +22,7 @@ from tests.workflow.conftest import Project, new_project
 DEVICES = (1, 2, 4, 8)
 CORES = 4 * max(DEVICES)
 """That Snakemake is told of: a GPU job asks for four."""
-STEP_SECONDS = 2.0
+STEP_SECONDS = 1.0
 STUDY = """\
 study: on-{devices}
 model: {{path: base-model, model_type: llama, template: chatml}}

@@ -7,6 +7,7 @@ that.
 """
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -51,9 +52,9 @@ class Side:
 
     watch: Watch
     stages: dict[str, float]
-    """Stage → wall time of all its jobs, in seconds."""
+    """Stage → time of all its jobs, in seconds; what has a share of the cores counts with that share."""
     useful_seconds: float
-    """Optimiser steps and decoding."""
+    """Optimiser steps and decoding, likewise."""
 
     def figures(self, prefix: str) -> dict[str, float]:
         """By name, with the time that is in no stage as `rest`."""
@@ -75,18 +76,21 @@ def through_prefsweep(project: RealProject, study: str) -> Side:
         sys.exit(finished.output[-4000:])
     folders = [run_directory(finished.directory, run.id) for run in Plan.read(finished.directory / "plan.json").runs]
     trained = [TrainRecord.read(folder / "train.json") for folder in folders if not folder.parent.name.startswith(BASE)]
+    cores = len(os.sched_getaffinity(0))
     measured = [Throughput.read(folder / "throughput.json") for folder in folders]
+    shares = [(one.threads or cores) / cores for one in trained]
     answers = sum(one.natural_wall_seconds or 0.0 for one in measured)  # none of these is ever resumed
     timing = sum(timed.wall_seconds for one in measured for timed in one.passes)
     stages = {
-        "train": sum(one.total_seconds for one in trained),
+        "train": sum(share * one.total_seconds for share, one in zip(shares, trained, strict=True)),
         "merge": sum(MergeRecord.read(folder / "merge.json").total_seconds for folder in folders),
         "server_start": sum(one.ready_seconds for one in measured),
         "answers": answers,
         "timing": timing,
         "lm_eval": sum(Evaluation.read(folder / "evaluation.json").total_seconds for folder in folders),
     }
-    return Side(watch, stages, sum(one.train_seconds for one in trained) + answers + timing)
+    steps = sum(share * one.train_seconds for share, one in zip(shares, trained, strict=True))
+    return Side(watch, stages, steps + answers + timing)
 
 
 def as_a_loop(project: RealProject, name: str) -> Side:

@@ -42,7 +42,10 @@ def main() -> None:
     options = parser.parse_args()
     ensure(["train"], "cpu")
     with tempfile.TemporaryDirectory() as folder:
-        ways = {name: RealProject.copied_to(Path(folder) / name) for name in ("shared", "alone")}
+        ways: dict[str, RealProject] = {}
+        for name in ("shared", "alone"):
+            (Path(folder) / name).mkdir()
+            ways[name] = RealProject.copied_to(Path(folder) / name)
         rules = ways["alone"].directory / "rules" / "common.smk"
         text = rules.read_text(encoding="utf-8")
         assert text.count(SHARED) == 1

@@ -28,10 +28,10 @@ class Share:
     """That compute at the same time, at most; None where nothing limits them."""
 
     @classmethod
-    def of(cls, cores: int, jobs: int, job_bytes: float) -> "Share":
-        """`jobs` is how many of its kind the study has in all, `job_bytes` the memory that each takes."""
+    def of(cls, cores: int, jobs: int, job_bytes: float, processes: int = 1) -> "Share":
+        """`jobs` is how many of its kind the study has; each takes `job_bytes` of memory and a core per process."""
         fit = int(_SHARE_OF_MEMORY * installed_bytes() // job_bytes)
-        at_once = max(1, min(cores, jobs, fit))
+        at_once = max(1, min(cores // processes, jobs, fit))
         return cls(cores // at_once, at_once)
 
 
@@ -44,8 +44,7 @@ def training_share(plan: Plan, run: str, method: Method, data: Path, root: Path,
     size = size_of(plan.model.folder(root))
     processes = int(settings["gpus"])
     needed = processes * first_guess.train_bytes(size, settings, tokens) if size else installed_bytes()
-    share = Share.of(cores, _trained_runs(plan), needed)
-    return Share(max(share.threads, processes), share.jobs)
+    return Share.of(cores, _trained_runs(plan), needed, processes)
 
 
 def drift_share(plan: Plan, root: Path, cores: int) -> Share:

@@ -75,7 +75,8 @@ def train_seconds(size: ModelSize, method: Method, settings: dict[str, Any], tok
 def train_bytes(size: ModelSize, settings: dict[str, Any], tokens: int) -> float:
     """Main memory of a training whose forward pass has so many tokens: weights, activations, logits.
 
-    Of activations it keeps what goes in and out of each adapted matrix. (The demo: 3.3 to 3.8 GB; it takes 2.7 to 3.6.)
+    Of activations it keeps what goes in and out of each adapted matrix. Of the demo's it says 3.8 GB: they took 3.2 to
+    3.4.
     """
     number = BYTES[settings["precision"]]
     activations = tokens * size.adapted_rows_and_columns * number

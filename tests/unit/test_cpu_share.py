@@ -20,20 +20,22 @@ DPO = load_method(Path(__file__).resolve().parents[2] / "config" / "methods" / "
 
 
 @pytest.mark.parametrize(
-    ("cores", "jobs", "job_gb", "share"),
+    ("cores", "jobs", "job_gb", "processes", "share"),
     [
-        (2, 5, 1, Share(threads=1, jobs=2)),
-        (2, 1, 1, Share(threads=2, jobs=1)),
-        (16, 5, 1, Share(threads=3, jobs=5)),
-        (16, 40, 4, Share(threads=4, jobs=4)),
-        (4, 9, 100, Share(threads=4, jobs=1)),
+        (2, 5, 1, 1, Share(threads=1, jobs=2)),
+        (2, 1, 1, 1, Share(threads=2, jobs=1)),
+        (16, 5, 1, 1, Share(threads=3, jobs=5)),
+        (16, 40, 4, 1, Share(threads=4, jobs=4)),
+        (4, 9, 100, 1, Share(threads=4, jobs=1)),
+        (8, 9, 1, 2, Share(threads=2, jobs=4)),
+        (2, 9, 1, 4, Share(threads=2, jobs=1)),
     ],
 )
 def test_each_has_a_core_unless_jobs_or_memory_are_scarce(
-    cores: int, jobs: int, job_gb: int, share: Share, monkeypatch: pytest.MonkeyPatch
+    cores: int, jobs: int, job_gb: int, processes: int, share: Share, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cpu_share, "installed_bytes", lambda: 20 * GB)
-    assert Share.of(cores, jobs, job_gb * GB) == share
+    assert Share.of(cores, jobs, job_gb * GB, processes) == share
 
 
 def test_memory_is_what_this_machine_or_its_container_has() -> None:
